@@ -1,0 +1,29 @@
+"""Where things lie, and wording that must be the same everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+RESEARCH_USE = "Research use only – not for diagnosis or treatment decisions"
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+ASSETS = PROJECT_ROOT / "assets"
+CATALOG = ASSETS / "catalog"
+
+
+def models_folder() -> Path:
+    """Return the folder of saved models: ``RESVAE_MODELS``, else ``models/`` of this project."""
+    return Path(os.environ.get("RESVAE_MODELS") or PROJECT_ROOT / "models")
+
+
+def data_folder() -> Path | None:
+    """Return the folder of installed real data, or None where there is none.
+
+    ``RESVAE_DATA`` if it is set, else ``data/`` in this project, else ``shared/data`` beside it.
+    """
+    named = os.environ.get("RESVAE_DATA")
+    candidates = (
+        [Path(named)] if named else [PROJECT_ROOT / "data", PROJECT_ROOT.parent / "shared" / "data"]
+    )
+    return next((folder for folder in candidates if folder.is_dir()), None)
