@@ -1,0 +1,1 @@
+"""Reading what comes in: uploads, screens, cohorts and catalogues. No torch here."""

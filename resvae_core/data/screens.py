@@ -1,0 +1,258 @@
+"""The training set: expression of cell lines, and how they responded to each drug."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from resvae_core.data import depmap
+from resvae_core.data.drugs import Drug, load_drugs
+from resvae_core.data.files import file_digest, require_files
+from resvae_core.data.gdsc import UNCLASSIFIED, read_response, read_tissues
+from resvae_core.data.symbols import current_symbols
+from resvae_core.errors import InputDataError
+from resvae_core.tables import Expression, Screen
+
+RELEASE_82 = "GDSC2_r8.2"
+EXPRESSION_FILE = "gdsc/expression_panel.parquet"
+LINES_FILE = "gdsc/expression_lines.parquet"
+CELL_LINES_FILE = "gdsc/cell_lines.parquet"
+RESPONSE_FILE = "gdsc/response.parquet"
+TRAINING_FILES = (EXPRESSION_FILE, LINES_FILE, CELL_LINES_FILE, RESPONSE_FILE)
+
+# where official files lie; each pattern finds exactly one file
+OFFICIAL_PATTERNS = (
+    "depmap/OmicsExpression*TPMLogp1*.csv",
+    "depmap/Model.csv",
+    "gdsc/GDSC1_fitted_dose_response*",
+    "gdsc/GDSC2_fitted_dose_response*",
+)
+
+MERGED_LABELS = {"COAD/READ": "COREAD"}
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Cell lines with expression and drug response, and where each came from.
+
+    Parameters
+    ----------
+    expression
+        (n_lines, n_genes), log2(TPM + 1). Index: DepMap ids.
+    screen
+        The same lines in the same order; drugs in the order of the catalogue.
+    digests
+        File name (relative to the data folder) to SHA-256 (hex) of every file that was read.
+    sources
+        (n_drugs, n_releases) number of measured lines of each drug by release. Index: drug names.
+        Columns: ``GDSC1``, ``GDSC2`` and ``GDSC2_r8.2``.
+    """
+
+    expression: Expression
+    screen: Screen
+    digests: dict[str, str]
+    sources: pd.DataFrame
+
+    def describe_sources(self) -> str:
+        """Say in one sentence how many measurements come from which release."""
+        totals = self.sources.sum()
+        parts = [f"{count:,} from {name}" for name, count in totals.items() if count]
+        return f"{int(totals.sum()):,} measured pairs of line and drug: {', '.join(parts)}."
+
+
+def load_training_set(folder: Path, *, include_release_82: bool = True) -> TrainingSet:
+    """Load the expression of cell lines and their responses.
+
+    Parameters
+    ----------
+    folder
+        Folder of installed data: the files of `TRAINING_FILES`, or, where the expression panel is
+        absent, the official files of `OFFICIAL_PATTERNS`.
+    include_release_82
+        Fill lines that the current GDSC2 release lacks (those without a TCGA type) from release
+        8.2 of the same screen, for drugs whose two releases agree (``uses_release_82`` in the
+        drug catalogue). They are measurements; pairs that nobody measured stay NaN. It changes
+        nothing on official files, which are of one release.
+
+    Returns
+    -------
+    TrainingSet
+        669 lines × 682 genes × 72 drugs on the development data.
+
+    Raises
+    ------
+    InputDataError
+        If a file is missing, or the expression and the list of lines disagree.
+    """
+    developed = (folder / EXPRESSION_FILE).is_file()
+    values, lines, response, names = _developed(folder) if developed else _official(folder)
+    drugs = list(load_drugs().values())
+    screen, sources = build_screen(response, lines, drugs, include_release_82)
+    digests = {name: file_digest(folder / name) for name in names}
+    return TrainingSet(Expression(values), screen, digests, sources)
+
+
+def read_lines(folder: Path) -> pd.DataFrame:
+    """Read the cell lines of the development data that have expression.
+
+    Parameters
+    ----------
+    folder
+        Folder of installed data.
+
+    Returns
+    -------
+    pd.DataFrame
+        Index ``depmap_id``; columns ``cosmic_id``, ``cell_line_name``, ``expr_source`` and
+        ``tissue``: the TCGA label of the line (COAD/READ and COREAD are one), else GDSC's first
+        tissue descriptor in lower case (for example ``bone``), else ``other``.
+    """
+    lines = pd.read_parquet(folder / LINES_FILE).set_index("depmap_id")
+    descriptors = pd.read_parquet(folder / CELL_LINES_FILE, columns=["cosmic_id", "tissue1"])
+    tissue1 = lines["cosmic_id"].map(descriptors.set_index("cosmic_id")["tissue1"])
+    lines["tissue"] = _tissue(lines["tcga"], tissue1)
+    return lines[["cosmic_id", "cell_line_name", "expr_source", "tissue"]]
+
+
+def read_sites(folder: Path, training_set: TrainingSet) -> pd.Series[str]:
+    """Read the broad site of origin of each training line: coarser than its tissue.
+
+    ``leave_tissue_out`` holds out sites, so that lung lines without a TCGA label do not stay in
+    training while the labelled ones are held out.
+
+    Returns
+    -------
+    pd.Series
+        (n_lines,) GDSC's first tissue descriptor where the development data are installed, else the
+        tissue itself. Index: the lines of the screen.
+    """
+    tissue = training_set.screen.tissue
+    if not (folder / LINES_FILE).is_file():
+        return tissue
+    lines = pd.read_parquet(folder / LINES_FILE).set_index("depmap_id").loc[tissue.index]
+    descriptors = pd.read_parquet(folder / CELL_LINES_FILE, columns=["cosmic_id", "tissue1"])
+    site = lines["cosmic_id"].map(descriptors.set_index("cosmic_id")["tissue1"])
+    return site.fillna(tissue).astype(str).rename("site")
+
+
+def build_screen(
+    response: pd.DataFrame,
+    lines: pd.DataFrame,
+    drugs: Iterable[Drug],
+    include_release_82: bool = True,
+) -> tuple[Screen, pd.DataFrame]:
+    """Arrange responses as lines × drugs and label them by each drug's threshold.
+
+    Parameters
+    ----------
+    response
+        As from :func:`resvae_core.data.gdsc.read_response`.
+    lines
+        Index: names of the lines wanted; columns ``cosmic_id`` and ``tissue``.
+    drugs
+        Drugs wanted, in order.
+    include_release_82
+        As in :func:`load_training_set`.
+
+    Returns
+    -------
+    Screen
+        Sensitive (0) where ln IC50 is at or below the drug's threshold, else resistant (1); NaN
+        where the pair was not measured.
+    pd.DataFrame
+        (n_drugs, 3) measured lines by release, as ``TrainingSet.sources``.
+    """
+    ids = pd.Index(lines["cosmic_id"].to_numpy(np.int64))
+    by_drug = dict(tuple(response[response["cosmic_id"].isin(ids)].groupby("drug_id")))
+    nothing = response.iloc[:0]
+    columns, counts = {}, {}
+    for drug in drugs:
+        measured = by_drug.get(drug.drug_id, nothing)
+        values, release = _measurements(measured, drug, include_release_82)
+        columns[drug.name] = values.reindex(ids).to_numpy()
+        counts[drug.name] = release.value_counts()
+    ln_ic50 = pd.DataFrame(columns, index=lines.index)
+    thresholds = {drug.name: drug.threshold_ln_ic50 for drug in drugs}
+    sources = pd.DataFrame(counts).T.reindex(columns=["GDSC1", "GDSC2", RELEASE_82])
+    screen = Screen(ln_ic50, label_resistant(ln_ic50, thresholds), lines["tissue"])
+    return screen, sources.fillna(0).astype(int)
+
+
+def label_resistant(ln_ic50: pd.DataFrame, thresholds: dict[str, float]) -> pd.DataFrame:
+    """Label each measured pair: 0 (sensitive) at or below the drug's threshold, 1 above it.
+
+    Parameters
+    ----------
+    ln_ic50
+        (n_lines, n_drugs) ln(µM), NaN where not measured.
+    thresholds
+        Drug to threshold, ln(µM).
+
+    Returns
+    -------
+    pd.DataFrame
+        (n_lines, n_drugs) float64, NaN exactly where `ln_ic50` is.
+    """
+    limits = np.array([thresholds[str(name)] for name in ln_ic50.columns])
+    resistant = ln_ic50.gt(limits, axis=1).astype(np.float64)
+    return resistant.where(ln_ic50.notna())
+
+
+def _measurements(
+    measured: pd.DataFrame, drug: Drug, include_release_82: bool
+) -> tuple[pd.Series[float], pd.Series[str]]:
+    """Give ln IC50 by COSMIC id, and the release each comes from."""
+    releases: list[str] = [drug.screen]
+    if include_release_82 and drug.uses_release_82:
+        releases.append(RELEASE_82)
+    chosen = pd.concat([measured[measured["dataset"] == name] for name in releases])
+    chosen = chosen.drop_duplicates("cosmic_id", keep="first").set_index("cosmic_id")
+    return chosen["ln_ic50"], chosen["dataset"]
+
+
+def _developed(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
+    """Read the development data: expression, lines, responses, names of the files."""
+    require_files(folder, TRAINING_FILES)
+    values, lines = pd.read_parquet(folder / EXPRESSION_FILE), read_lines(folder)
+    if set(values.index) != set(lines.index):
+        raise InputDataError(
+            f"{EXPRESSION_FILE} and {LINES_FILE} list different cell lines.",
+            remedy="Install both from the same release.",
+        )
+    response = read_response(folder / RESPONSE_FILE)
+    return current_symbols(values), lines.loc[values.index], response, list(TRAINING_FILES)
+
+
+def _official(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
+    """Read the official files: expression, lines, responses, names of the files."""
+    expression, models, *responses = [_find(folder, pattern) for pattern in OFFICIAL_PATTERNS]
+    values = depmap.read_expression(expression).values
+    response = pd.concat([read_response(path) for path in responses], ignore_index=True)
+    labels = read_tissues(responses[0]) | read_tissues(responses[1])
+    lines = depmap.read_models(models)
+    lines = lines[lines.index.isin(values.index) & lines["cosmic_id"].isin(response["cosmic_id"])]
+    lines["tissue"] = _tissue(lines["cosmic_id"].map(labels), lines["lineage"])
+    used = [path.relative_to(folder).as_posix() for path in (expression, models, *responses)]
+    return values.loc[lines.index], lines, response, used
+
+
+def _find(folder: Path, pattern: str) -> Path:
+    found = sorted(folder.glob(pattern))
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(path.name for path in found) or "none"
+    raise InputDataError(
+        f"The data folder has no {EXPRESSION_FILE}, and of {pattern} it has {names}; expected "
+        "one file.",
+        remedy="Install the development data, or one release of each official file.",
+    )
+
+
+def _tissue(label: pd.Series[str], descriptor: pd.Series[str]) -> pd.Series[str]:
+    """Take the TCGA label; where there is none the descriptor; where there is none ``other``."""
+    known = label.replace(MERGED_LABELS).where(~label.isin(UNCLASSIFIED))
+    return known.fillna(descriptor.str.lower()).fillna("other")

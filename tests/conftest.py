@@ -1,0 +1,37 @@
+"""What several test folders share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from resvae_core.config import data_folder
+
+REQUIRED = frozenset(filter(None, os.environ.get("RESVAE_REQUIRE", "").split(",")))
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Return the folder of real data; tests that take it skip where it is absent."""
+    folder = data_folder()
+    if folder is None:
+        pytest.skip("needs the real data of ../shared/data, which is not here")
+    return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn skips into failures where RESVAE_REQUIRE ("browser,data") says the test can run."""
+    report = yield
+    kinds = REQUIRED & {*(mark.name for mark in item.iter_markers()), *item.fixturenames}
+    if report.skipped and kinds:
+        report.outcome = "failed"
+        report.longrepr = (
+            f"Skipped, but it can run here ({', '.join(sorted(kinds))}): {call.excinfo}"
+        )
+    return report
