@@ -157,6 +157,8 @@ class CohortData:
                 remedy="Choose an endpoint that the clinical table has.",
             )
         reasons = pd.Series("", index=self.clinical.index)
+        # a patient never seen after day 0 was never at risk in any interval
+        reasons[self.clinical[time] == 0] = "no follow-up after day 0"
         reasons[self.clinical[time] < 0] = "negative time"
         reasons[self.clinical[event].isna()] = "no event status"
         reasons[self.clinical[time].isna()] = "no follow-up time"

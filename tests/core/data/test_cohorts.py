@@ -174,11 +174,14 @@ def test_catalogue_counts_match_the_installed_cohorts(data: Path) -> None:
 
 
 @pytest.mark.data
-def test_luad_excludes_the_nine_patients_without_follow_up_and_median_survival_is_49_months(
+def test_luad_excludes_patients_without_follow_up_and_median_survival_is_49_months(
     data: Path,
 ) -> None:
     cohort = load_cohort(data, "LUAD")
-    assert cohort.exclusions("OS") == {"no follow-up time": 9}
+    assert cohort.exclusions("OS") == {
+        "no follow-up time": 9,
+        "no follow-up after day 0": 4,
+    }
     outcome = cohort.outcome("OS")
     assert len(outcome.patients) == 504
     assert kaplan_meier_median(outcome.time_days, outcome.event) / 30.4375 == pytest.approx(

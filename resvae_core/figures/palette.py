@@ -1,0 +1,108 @@
+"""Colours, shapes and words: decided once for every figure and page.
+
+Marks have at least 3:1 contrast on white and on #0E1117; colour never stands without a word and a
+shape. Text takes the colours of the theme it is shown in, so none are set here but for calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NEUTRAL = "#6B7280"
+GRID = "rgba(127, 127, 127, 0.25)"
+RULE = "rgba(127, 127, 127, 0.8)"
+
+HIGHER_IS_RESISTANT = "Probability of resistance (0 sensitive → 1 resistant)"
+
+
+@dataclass(frozen=True)
+class CallStyle:
+    """How a call is shown.
+
+    Parameters
+    ----------
+    word, symbol
+        Word for readers and the shape in text, such as "Resistant" and "▲".
+    marker
+        The same shape as a Plotly marker symbol.
+    colour
+        Of marks, in light and in dark mode.
+    text_light, text_dark
+        Of text on white and on #0E1117, with at least 4.5:1 contrast.
+    """
+
+    word: str
+    symbol: str
+    marker: str
+    colour: str
+    text_light: str
+    text_dark: str
+
+    @property
+    def label(self) -> str:
+        """Return shape and word, such as "▲ Resistant"."""
+        return f"{self.symbol} {self.word}"
+
+
+CALLS: dict[str, CallStyle] = {
+    "resistant": CallStyle("Resistant", "▲", "triangle-up", "#D55E00", "#B84A00", "#FF8A3D"),
+    "uncertain": CallStyle("Uncertain", "◆", "diamond", NEUTRAL, NEUTRAL, "#A3ABB8"),
+    "sensitive": CallStyle("Sensitive", "▼", "triangle-down", "#0072B2", "#005B96", "#5DB3F0"),
+    "not assessable": CallStyle(
+        "Not assessable", "⊘", "circle-x-open", NEUTRAL, NEUTRAL, "#A3ABB8"
+    ),
+}
+
+MODEL_WORDS = {
+    "elastic_net": "Elastic net",
+    "random_forest": "Random forest",
+    "xgboost": "XGBoost",
+    "resvae": "Res VAE",
+    "always_resistant": "Always resistant",
+    "drug_mean": "Drug mean",
+    "drug_tissue_mean": "Drug × tissue mean",
+    "tissue_mean": "Tissue mean",
+}
+
+FLOORS = ("drug_tissue_mean", "tissue_mean", "drug_mean", "always_resistant")
+"""Models that read no expression; a learned model is worth what it adds to them."""
+
+
+@dataclass(frozen=True)
+class SeriesStyle:
+    """Colour, line dash and marker of one of several groups or models.
+
+    Parameters
+    ----------
+    colour, dash, marker
+        As Plotly names them. None of the colours is one that a call uses.
+    """
+
+    colour: str
+    dash: str
+    marker: str
+
+
+SERIES = (
+    SeriesStyle("#0F8F7F", "solid", "circle"),
+    SeriesStyle("#8A63D2", "dash", "square"),
+    SeriesStyle("#A67C00", "dot", "diamond"),
+    SeriesStyle("#C04D88", "dashdot", "cross"),
+    SeriesStyle(NEUTRAL, "longdash", "star"),
+)
+
+
+def series_style(position: int) -> SeriesStyle:
+    """Return the style of the series at a position; styles repeat after five."""
+    return SERIES[position % len(SERIES)]
+
+
+def model_word(model: str) -> str:
+    """Return a model's name for readers; an unknown one with spaces for underscores."""
+    return MODEL_WORDS.get(model, model.replace("_", " ").capitalize())
+
+
+def faded(colour: str, opacity: float) -> str:
+    """Return a hex colour as ``rgba`` with an opacity between 0 and 1."""
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"

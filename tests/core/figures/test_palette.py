@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from resvae_core.figures.palette import CALLS, SERIES, faded, model_word, series_style
+
+GROUNDS = {"light": "#FFFFFF", "dark": "#0E1117"}
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2 contrast ratio."""
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("ground", GROUNDS.values())
+def test_marks_reach_the_wcag_contrast_of_graphics(ground) -> None:
+    colours = [style.colour for style in (*CALLS.values(), *SERIES)]
+    assert min(contrast(colour, ground) for colour in colours) >= 3.0
+
+
+def test_text_of_calls_reaches_the_wcag_contrast_of_text() -> None:
+    for style in CALLS.values():
+        assert contrast(style.text_light, GROUNDS["light"]) >= 4.5
+        assert contrast(style.text_dark, GROUNDS["dark"]) >= 4.5
+
+
+def test_no_two_calls_share_a_word_a_symbol_or_a_marker() -> None:
+    for part in ("word", "symbol", "marker"):
+        assert len({getattr(style, part) for style in CALLS.values()}) == len(CALLS)
+
+
+def test_series_differ_by_more_than_colour() -> None:
+    assert len({style.dash for style in SERIES}) == len(SERIES)
+    assert len({style.marker for style in SERIES}) == len(SERIES)
+    assert series_style(5) == series_style(0)
+
+
+def test_words() -> None:
+    assert CALLS["resistant"].label == "▲ Resistant"
+    assert model_word("drug_tissue_mean") == "Drug × tissue mean"
+    assert model_word("my_model") == "My model"
+    assert faded("#0072B2", 0.5) == "rgba(0, 114, 178, 0.5)"

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from resvae_core.errors import SurvivalDataError
+from resvae_core.survival import Groups, group_by_category, group_by_expression, log_rank
+from resvae_core.survival.log_rank import format_p
+from resvae_core.tables import SurvivalOutcome
+
+
+def two_groups(days: list[int], events: list[bool], first: int) -> tuple[SurvivalOutcome, Groups]:
+    names = [f"P{n}" for n in range(len(days))]
+    labels = pd.Series(["A"] * first + ["B"] * (len(days) - first), index=names)
+    outcome = SurvivalOutcome(pd.Series(days, names, dtype=float), pd.Series(events, names))
+    return outcome, group_by_category(labels)
+
+
+def mantel_statistic(days: np.ndarray, events: np.ndarray, in_a: np.ndarray) -> float:
+    """Observed minus expected over hypergeometric variance, time by time (Mantel 1966)."""
+    difference = variance = 0.0
+    for time in np.unique(days[events]):
+        risk, died = days >= time, (days == time) & events
+        n, n_a, d = risk.sum(), (risk & in_a).sum(), died.sum()
+        difference += (died & in_a).sum() - d * n_a / n
+        if n > 1:
+            variance += d * (n_a / n) * (1 - n_a / n) * (n - d) / (n - 1)
+    return difference**2 / variance if variance else float("nan")
+
+
+def test_log_rank_matches_r_survdiff_on_aml(aml) -> None:
+    # survdiff(Surv(time, status) ~ x, data = aml): Chisq = 3.4 on 1 df, p = 0.0653
+    result = log_rank(*aml)
+    assert result.statistic == pytest.approx(3.4, abs=0.05)
+    assert result.p_value == pytest.approx(0.0653, abs=5e-5)
+    assert (result.dof, result.n, result.n_events, result.n_excluded) == (1, 23, 18, 0)
+
+
+def test_log_rank_matches_r_survdiff_on_lung(lung, lung_outcome) -> None:
+    # survdiff(Surv(time, status) ~ sex, data = lung), digits = 6: Chisq 10.3267, p = 0.00131116
+    result = log_rank(lung_outcome, group_by_category(lung["sex"]))
+    assert result.statistic == pytest.approx(10.3267, abs=5e-5)
+    assert result.p_value == pytest.approx(0.00131116, abs=5e-9)
+
+
+def test_log_rank_matches_r_survdiff_on_6mp(gehan) -> None:
+    # survdiff(Surv(time, cens) ~ treat, data = MASS::gehan): Chisq = 16.8 on 1 df, p = 4.17e-05
+    result = log_rank(*gehan)
+    assert result.statistic == pytest.approx(16.8, abs=0.05)
+    assert result.p_value == pytest.approx(4.17e-05, abs=5e-8)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=6, max_size=40),
+    st.integers(2, 4),
+)
+def test_log_rank_matches_mantels_sum(rows, first) -> None:
+    days, events = ([row[part] for row in rows] for part in (0, 1))
+    expected = mantel_statistic(np.array(days), np.array(events), np.arange(len(rows)) < first)
+    if np.isfinite(expected):
+        result = log_rank(*two_groups(days, events, first))
+        assert result.statistic == pytest.approx(expected, rel=1e-6, abs=1e-9)
+
+
+def test_dof_is_groups_minus_one(lung, lung_outcome) -> None:
+    assert log_rank(lung_outcome, group_by_expression(lung["age"], "quartile")).dof == 3
+
+
+def test_p_is_hidden_below_ten_patients_in_a_group() -> None:
+    days = list(range(1, 31))
+    shown = log_rank(*two_groups(days, [True] * 30, 10))
+    hidden = log_rank(*two_groups(days, [True] * 30, 9))
+    assert not shown.p_hidden
+    assert shown.p_label.startswith("p = ")
+    assert hidden.p_hidden
+    assert hidden.p_label == "p not shown: a group has fewer than 10 patients"
+
+
+def test_result_says_what_was_computed(aml) -> None:
+    result = log_rank(*aml)
+    assert (result.test_name, result.endpoint) == ("Log-rank test", "OS")
+
+
+@pytest.mark.parametrize(
+    ("p_value", "text"),
+    [(0.0186, "p = 0.019"), (0.5, "p = 0.5"), (4.2e-05, "p = 4.2e-05"), (0.0, "p < 1e-16")],
+)
+def test_p_is_never_written_as_zero(p_value, text) -> None:
+    assert format_p(p_value) == text
+
+
+def test_no_event_is_refused() -> None:
+    with pytest.raises(SurvivalDataError, match=r"None of 6 patients had an event \(OS\)"):
+        log_rank(*two_groups([1, 2, 3, 4, 5, 6], [False] * 6, 3))
+
+
+def test_missing_labels_are_refused() -> None:
+    outcome, groups = two_groups([1, 2, 3, 4], [True] * 4, 2)
+    holed = Groups(groups.labels.where(groups.labels.index != "P0"), groups.names, groups.rule)
+    with pytest.raises(SurvivalDataError, match="1 of 4 patients have no value"):
+        log_rank(outcome, holed)
