@@ -1,0 +1,64 @@
+"""The evaluation as text: tables for ``benchmarks/`` and for the terminal."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from resvae_core.evaluation.metrics import MEANINGS
+from resvae_core.evaluation.summary import summarise
+from resvae_core.models.catalog import KINDS, title_of
+
+HEADLINE = ("roc_auc", "within_tissue_roc_auc", "lift_over_tissue_floor", "pearson", "brier", "ece")
+
+
+def benchmark_report(table: pd.DataFrame) -> str:
+    """Return Markdown with one table a split, models and floors in it.
+
+    Parameters
+    ----------
+    table
+        As `benchmark.run` gives it.
+    """
+    summary = summarise(table)
+    parts = []
+    for split in dict.fromkeys(table["split"]):
+        rows = summary[summary["split"] == split]
+        n_folds = int(rows["n_folds"].max())
+        parts.append(f"## {split} ({n_folds} folds)\n\n{_headline(rows)}\n")
+        parts.append(f"All metrics, mean:\n\n{_all_metrics(rows)}\n")
+    meanings = "\n".join(f"- `{name}`: {meaning}" for name, meaning in MEANINGS.items())
+    return "\n".join([*parts, "## Metrics\n", meanings]) + "\n"
+
+
+def _headline(rows: pd.DataFrame) -> str:
+    lines = ["| model | " + " | ".join(HEADLINE) + " | p against tissue floor |"]
+    lines.append("|---" * (len(HEADLINE) + 2) + "|")
+    for kind in KINDS:
+        own = rows[rows["model"] == kind].set_index("metric")
+        if own.empty:
+            continue
+        cells = [_interval(own, metric) for metric in HEADLINE]
+        p_value = float(own["p_value"]["roc_auc"])
+        cells.append("–" if math.isnan(p_value) else f"{p_value:.1e}")
+        lines.append(f"| {title_of(kind)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _interval(rows: pd.DataFrame, metric: str) -> str:
+    mean, lower, upper = (float(rows[name][metric]) for name in ("mean", "lower", "upper"))
+    if math.isnan(lower) or lower == upper:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ({lower:.3f}–{upper:.3f})"
+
+
+def _all_metrics(rows: pd.DataFrame) -> str:
+    wide = rows.pivot_table(index="model", columns="metric", values="mean")
+    metrics = [metric for metric in MEANINGS if metric in wide.columns]
+    lines = ["| model | " + " | ".join(metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
+    for kind in KINDS:
+        if kind in wide.index:
+            cells = " | ".join(f"{wide.loc[kind, metric]:.3f}" for metric in metrics)
+            lines.append(f"| {title_of(kind)} | {cells} |")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""From expression to model inputs: gene order, scaling, alignment, range check."""

@@ -1,0 +1,1 @@
+"""Things that predict: networks, forests, linear models and floors, behind one protocol."""

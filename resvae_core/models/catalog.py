@@ -1,0 +1,78 @@
+"""Every kind of model by name. Adding a model is a class and a row here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from resvae_core.errors import ArtifactError, ConfigError
+from resvae_core.models.base import ResponseModel, read_model_document
+from resvae_core.models.cross_fitted import CrossFittedModel
+from resvae_core.models.elastic_net import ElasticNet
+from resvae_core.models.floors import AlwaysResistant, DrugMean, DrugTissueMean, TissueMean
+from resvae_core.models.gradient_boosting import GradientBoosting
+from resvae_core.models.random_forest import RandomForest
+from resvae_core.models.resvae import ResVAE
+
+KINDS: dict[str, type[ResponseModel]] = {
+    model.kind: model
+    for model in (
+        ResVAE,
+        ElasticNet,
+        GradientBoosting,
+        RandomForest,
+        DrugTissueMean,
+        TissueMean,
+        DrugMean,
+        AlwaysResistant,
+    )
+}
+
+
+def learned_names() -> list[str]:
+    """Return the names of the models that learn from expression, in the order of display."""
+    return [kind for kind, model in KINDS.items() if not model.is_floor]
+
+
+def floor_names() -> list[str]:
+    """Return the names of the floors, the strongest first."""
+    return [kind for kind, model in KINDS.items() if model.is_floor]
+
+
+def title_of(kind: str) -> str:
+    """Return a kind's name for people."""
+    return KINDS[kind].title
+
+
+def build_model(kind: str, *, seed: int = 0) -> ResponseModel:
+    """Return an unfitted model with its standard settings.
+
+    Raises
+    ------
+    ConfigError
+        If the kind is not known.
+    """
+    if kind not in KINDS:
+        raise ConfigError(
+            f"{kind!r} is no kind of model.", remedy=f"Use one of: {', '.join(KINDS)}."
+        )
+    model = KINDS[kind]()
+    if isinstance(model, CrossFittedModel):
+        model.seed = seed
+    return model
+
+
+def load_model(folder: Path) -> ResponseModel:
+    """Load a saved model of whatever kind.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder is missing, incomplete, or of a kind that this program does not know.
+    """
+    kind = read_model_document(folder)["kind"]
+    if kind not in KINDS:
+        raise ArtifactError(
+            f"{folder.name} holds a model of kind {kind!r}, which this program does not know.",
+            remedy=f"It knows {', '.join(KINDS)}. Update the program, or remove the model.",
+        )
+    return KINDS[kind].load(folder)

@@ -1,0 +1,253 @@
+"""Models that are used together, and what they say of a sample as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from resvae_core.data.cancer_types import find_cancer_type
+from resvae_core.data.drugs import find_drug
+from resvae_core.errors import ArtifactError, ConfigError
+from resvae_core.features.range_check import IN_RANGE, OUT_OF_RANGE, Reference
+from resvae_core.models.base import NO_TISSUE, TUMOURS, ResponseModel, Samples
+from resvae_core.models.cross_fitted import CrossFittedModel
+from resvae_core.tables import Expression
+
+Array = NDArray[np.float64]
+
+RESISTANT, SENSITIVE = "resistant", "sensitive"
+UNCERTAIN, NOT_ASSESSABLE = "uncertain", "not assessable"
+BASELINE = "baseline"
+"""What stands in the place of a call for a floor, which knows nothing of the sample."""
+
+COLUMNS = ["sample", "drug", "model", "probability", "lower", "upper", "call", "range", "note"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What every model says of every sample and drug.
+
+    Parameters
+    ----------
+    table
+        Columns of `COLUMNS`: ``probability`` = P(resistant) in [0, 1]; ``lower`` and ``upper`` its
+        90 % interval for the model's own uncertainty; ``call`` one of resistant, sensitive,
+        uncertain, not assessable, or baseline for a floor; ``range`` one of in range, borderline,
+        out of range; ``note`` in words, "" where there is nothing to add.
+    ranges
+        Index: samples; columns as `Reference.assess` gives them.
+    model_set
+        Id of the models that made it.
+    reference
+        ``tumours`` or ``cell_lines``: what the samples were compared with.
+    cancer_type
+        TCGA code, or None where none was named.
+    """
+
+    table: pd.DataFrame
+    ranges: pd.DataFrame
+    model_set: str
+    reference: str
+    cancer_type: str | None
+
+
+@dataclass(frozen=True)
+class ModelSet:
+    """Fitted models over the same drugs, with the references that say who may be asked about.
+
+    Parameters
+    ----------
+    name
+        Id of the set.
+    models
+        Kind to model: learned models first, then floors.
+    references
+        ``tumours`` and ``cell_lines``.
+    default_model
+        Kind that speaks where only one number has room.
+    """
+
+    name: str
+    models: Mapping[str, ResponseModel]
+    references: Mapping[str, Reference]
+    default_model: str
+
+    def __post_init__(self) -> None:
+        if len({model.drugs_ for model in self.models.values()}) > 1:
+            raise ArtifactError(
+                f"The models of {self.name} do not predict the same drugs in the same order.",
+                remedy="Train the set again with one command.",
+            )
+
+    @property
+    def drugs(self) -> tuple[str, ...]:
+        """Names of the drugs, in the order of the catalogue."""
+        return self.models[self.default_model].drugs_
+
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Genes that the learned models read."""
+        return self.models[self.default_model].genes_
+
+    @property
+    def learned(self) -> list[str]:
+        """Kinds that learn from expression."""
+        return [kind for kind, model in self.models.items() if not model.is_floor]
+
+    def threshold(self, kind: str) -> float:
+        """Return the probability below which a model calls a sample sensitive."""
+        return self.model(kind).threshold_
+
+    def model(self, kind: str) -> ResponseModel:
+        """Return one model.
+
+        Raises
+        ------
+        ConfigError
+            If the set has no such model.
+        """
+        if kind not in self.models:
+            raise ConfigError(
+                f"The model set {self.name} has no model {kind!r}.",
+                remedy=f"Use one of: {', '.join(self.models)}, or all.",
+            )
+        return self.models[kind]
+
+    def predict(
+        self,
+        expression: Expression,
+        *,
+        cancer_type: str | None = None,
+        drugs: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+        reference: str = TUMOURS,
+    ) -> Forecast:
+        """Predict resistance, each sample on its own.
+
+        Parameters
+        ----------
+        expression
+            log2(TPM + 1) of one or more samples.
+        cancer_type
+            TCGA code or name: gives the tissue floor its tissue. The learned models do not read it.
+        drugs, models
+            Names to predict with; all where None.
+        reference
+            ``tumours`` for patients, ``cell_lines`` for cell lines.
+
+        Raises
+        ------
+        GeneCoverageError
+            If none of the models' genes is in the data.
+        UnknownDrugError, UnknownCohortError, ConfigError
+            If a name is not known.
+        """
+        cancer = find_cancer_type(cancer_type) if cancer_type else None
+        names = list(dict.fromkeys(find_drug(d).name for d in drugs)) if drugs else [*self.drugs]
+        kinds = list(models) if models else list(self.models)
+        samples = self.samples(expression, cancer.gdsc_tissue if cancer else None, reference)
+        ranges = self.references[reference].assess(expression)
+        notes = _range_notes(ranges)
+        parts = [self._part(self.model(kind), samples, names, ranges, notes) for kind in kinds]
+        table = pd.concat(parts, ignore_index=True)
+        return Forecast(table, ranges, self.name, reference, cancer.code if cancer else None)
+
+    def samples(
+        self, expression: Expression, tissue: str | None = None, reference: str = TUMOURS
+    ) -> Samples:
+        """Wrap expression as the models take it, all samples of one tissue.
+
+        Raises
+        ------
+        ConfigError
+            If the reference is not known.
+        """
+        if reference not in self.references:
+            raise ConfigError(
+                f"{reference!r} is no reference of this model set.",
+                remedy=f"Use one of: {', '.join(self.references)}.",
+            )
+        labels = pd.Series(tissue or NO_TISSUE, index=expression.values.index, dtype=object)
+        return Samples(expression, labels, reference)
+
+    def _part(
+        self,
+        model: ResponseModel,
+        samples: Samples,
+        drugs: list[str],
+        ranges: pd.DataFrame,
+        notes: list[str],
+    ) -> pd.DataFrame:
+        """Return one model's rows, sample by sample."""
+        prediction = model.predict(samples)
+        n_samples, n_drugs = len(ranges), len(drugs)
+        probability, lower, upper = (
+            frame[drugs].to_numpy(float)
+            for frame in (prediction.probability, prediction.lower, prediction.upper)
+        )
+        informative = _informative(model, drugs)
+        calls = _calls(model, probability, lower, upper)
+        out = (ranges["range"] == OUT_OF_RANGE).to_numpy()[:, None]
+        if not model.is_floor:
+            calls = np.where(out | ~informative, NOT_ASSESSABLE, calls)
+        drug_notes = [
+            _drug_note(name, known) for name, known in zip(drugs, informative, strict=True)
+        ]
+        return pd.DataFrame(
+            {
+                "sample": np.repeat(samples.expression.samples, n_drugs),
+                "drug": np.tile(drugs, n_samples),
+                "model": model.kind,
+                "probability": probability.ravel(),
+                "lower": lower.ravel(),
+                "upper": upper.ravel(),
+                "call": calls.ravel(),
+                "range": np.repeat(ranges["range"].to_numpy(), n_drugs),
+                "note": [_join(a, b) for a in notes for b in drug_notes],
+            }
+        )
+
+
+def _calls(
+    model: ResponseModel, probability: Array, lower: Array, upper: Array
+) -> NDArray[np.object_]:
+    """Call a pair only where the whole interval lies on one side of the threshold."""
+    if model.is_floor:
+        return np.full(probability.shape, BASELINE, dtype=object)
+    calls = np.full(probability.shape, UNCERTAIN, dtype=object)
+    calls[lower >= model.threshold_] = RESISTANT
+    calls[upper < model.threshold_] = SENSITIVE
+    return calls
+
+
+def _informative(model: ResponseModel, drugs: list[str]) -> NDArray[np.bool_]:
+    """Return which drugs the model can tell lines apart for (a calibration slope above 0)."""
+    if not isinstance(model, CrossFittedModel):
+        return np.ones(len(drugs), dtype=bool)
+    slope = dict(zip(model.drugs_, model.calibration_.slope, strict=True))
+    return np.array([slope[drug] > 0 for drug in drugs])
+
+
+def _range_notes(ranges: pd.DataFrame) -> list[str]:
+    return [
+        "" if verdict == IN_RANGE else f"{verdict}: {'; '.join(reasons)}"
+        for verdict, reasons in zip(ranges["range"], ranges["reasons"], strict=True)
+    ]
+
+
+def _drug_note(name: str, informative: bool) -> str:
+    drug = find_drug(name)
+    parts = []
+    if drug.low_confidence:
+        parts.append(f"low-confidence drug: {drug.low_confidence_reason}")
+    if not informative:
+        parts.append("the model cannot tell cell lines apart for this drug")
+    return "; ".join(parts)
+
+
+def _join(first: str, second: str) -> str:
+    return ". ".join(part for part in (first, second) if part)

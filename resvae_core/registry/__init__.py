@@ -1,0 +1,1 @@
+"""Saved models: cards, digests, strict loading."""

@@ -1,0 +1,199 @@
+"""Model cards: what a model is for, what it learned from, how good it is, and its limits.
+
+Sections follow TRIPOD+AI and the Model Facts label: what it must not be used for comes before
+what it is used for.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pandas as pd
+
+from resvae_core import __version__
+from resvae_core.config import RESEARCH_USE
+from resvae_core.data.inventory import load_manifest
+from resvae_core.data.screens import TrainingSet
+from resvae_core.models.base import ResponseModel
+from resvae_core.models.cross_fitted import CrossFittedModel
+
+SCHEMA_VERSION = 1
+
+NOT_FOR = (
+    "Diagnosis, or choosing, starting, changing or stopping a treatment.",
+    "Samples that the range check calls out of range; single-cell profiles; normal tissue.",
+    "Comparing probabilities between drugs as if they were chances of a patient's response: they "
+    "are calibrated on cell lines, whose drug response is not that of a tumour in a patient.",
+)
+PURPOSE = (
+    "Research: ranking drugs and exploring hypotheses about resistance from bulk RNA-seq of a "
+    "tumour, by models trained on cell lines."
+)
+LIMITS = (
+    "Trained on cancer cell lines, not on patients. No probability here was validated against the "
+    "response of a patient.",
+    "Reads a panel of cancer genes, not the genome. A missing gene is read as the reference's mean "
+    "and lowers the range verdict.",
+    "Tumours are standardised with frozen moments of reference tumours of few cancer types; for "
+    "others the level of the probability is less certain than their order.",
+    "'Sensitive' is a label on ln IC50: for GDSC2 drugs, the lowest 15 % of all lines screened. "
+    "About 85 of 100 lines are therefore resistant to any drug before anything is known.",
+    "Drugs whose ln IC50 is mostly extrapolated beyond the top dose are marked as low confidence.",
+)
+INTERVAL = (
+    "90 %: how far the probability may move because the model saw these training lines and not "
+    "others (delete-a-group jackknife) and because its calibration curve is estimated. It says "
+    "nothing of what else decides a patient's response."
+)
+LIBRARIES = ("numpy", "pandas", "scikit-learn", "torch", "xgboost", "xgboost-cpu", "safetensors")
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model's card, as it stands in ``card.json``.
+
+    Parameters
+    ----------
+    document
+        JSON-ready sections; see `write_card` for their names.
+    """
+
+    document: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        """Kind and the first digits of the weights' digest; "" before the model is saved."""
+        return str(self.document.get("id", ""))
+
+    @property
+    def kind(self) -> str:
+        """Kind of model, for example ``xgboost``."""
+        return str(self.document["kind"])
+
+    @property
+    def title(self) -> str:
+        """Name for people."""
+        return str(self.document["title"])
+
+    def metrics(self, split: str = "leave_cell_line_out") -> pd.DataFrame:
+        """Return metric, mean, lower, upper, floor, p_value of a split; empty if not judged."""
+        rows = self.document["metrics"].get(split, [])
+        return pd.DataFrame(rows, columns=["metric", "mean", "lower", "upper", "floor", "p_value"])
+
+
+def write_card(
+    model: ResponseModel,
+    training_set: TrainingSet,
+    summary: pd.DataFrame,
+    *,
+    created: str,
+    references: Mapping[str, str],
+) -> Card:
+    """Write a model's card from what trained and judged it.
+
+    Parameters
+    ----------
+    model
+        Fitted.
+    training_set
+        What it was fitted on.
+    summary
+        As `evaluation.summary.summarise` gives it; may be empty.
+    created
+        ISO date.
+    references
+        Reference name to a sentence that says what it is made of.
+    """
+    screen = training_set.screen
+    labels = screen.resistant
+    return Card(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "kind": model.kind,
+            "title": model.title,
+            "is_floor": model.is_floor,
+            "created": created,
+            "notice": RESEARCH_USE,
+            "not_for": list(NOT_FOR),
+            "purpose": PURPOSE,
+            "inputs": {
+                "reads": list(model.reads),
+                "unit": "log2(TPM + 1)",
+                "n_genes": len(model.genes_),
+                "missing_genes": "read as the mean of the reference",
+            },
+            "output": {
+                "probability": "P(resistant), 0 to 1, higher = more resistant",
+                "interval": INTERVAL,
+                "threshold": model.threshold_,
+                "threshold_source": "highest mean Matthews correlation on held-out training lines"
+                if isinstance(model, CrossFittedModel)
+                else "none: a floor makes no call",
+                "label": "ln IC50 above the drug's threshold in assets/catalog/drugs.csv",
+            },
+            "training": {
+                "n_lines": len(screen.lines),
+                "n_drugs": len(screen.drugs),
+                "n_pairs": int(labels.notna().sum().sum()),
+                "share_resistant": round(float(labels.stack().mean()), 4),
+                "sources": training_set.describe_sources(),
+                "references": dict(references),
+                "data_digests": dict(training_set.digests),
+                "licences": _terms(training_set),
+            },
+            "configuration": model.configuration(),
+            "seed": model.configuration().get("seed"),
+            "metrics": _metrics(summary, model.kind),
+            "limits": list(LIMITS),
+            "versions": _versions(),
+            "genes": list(model.genes_),
+            "drugs": list(model.drugs_),
+        }
+    )
+
+
+def _terms(training_set: TrainingSet) -> dict[str, str]:
+    """Return the terms of each source that the training read, by its name."""
+    manifest = load_manifest()
+    used = {
+        key for file in manifest.files if file.path in training_set.digests for key in file.sources
+    }
+    return {manifest.sources[key].name: manifest.sources[key].licence for key in sorted(used)}
+
+
+def _metrics(summary: pd.DataFrame, kind: str) -> dict[str, list[dict[str, Any]]]:
+    """Return each split's metrics of a model, with the tissue floor's mean beside each."""
+    if summary.empty:
+        return {}
+    floor = summary[summary["model"] == "drug_tissue_mean"].set_index(["split", "metric"])["mean"]
+    own = summary[summary["model"] == kind]
+    metrics: dict[str, list[dict[str, Any]]] = {}
+    for row in own.itertuples():
+        entry = {
+            "metric": row.metric,
+            "mean": _rounded(row.mean),
+            "lower": _rounded(row.lower),
+            "upper": _rounded(row.upper),
+            "floor": _rounded(floor.get((row.split, row.metric))),
+            "p_value": _rounded(row.p_value, 6),
+        }
+        metrics.setdefault(str(row.split), []).append(entry)
+    return metrics
+
+
+def _rounded(value: Any, digits: int = 4) -> float | None:
+    return None if value is None or pd.isna(value) else round(float(value), digits)
+
+
+def _versions() -> dict[str, str]:
+    found = {"resvae": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,250 @@
+"""Model sets on disk: written whole or not at all, verified before they are used.
+
+``models/`` holds one set: ``model_set.json`` with the digest of every other file, a folder a model
+(``model.json``, ``weights.safetensors``, ``card.json``, ``history.json``), ``references/`` and
+``evaluation/``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from resvae_core.config import models_folder
+from resvae_core.data.files import file_digest
+from resvae_core.errors import ArtifactError
+from resvae_core.features.range_check import Reference, Thresholds
+from resvae_core.features.scaling import Moments
+from resvae_core.models.base import WEIGHTS_FILE
+from resvae_core.models.catalog import load_model
+from resvae_core.models.model_set import ModelSet
+from resvae_core.registry.card import Card
+
+SET_FILE = "model_set.json"
+CARD_FILE = "card.json"
+HISTORY_FILE = "history.json"
+REFERENCES = "references"
+EVALUATION = "evaluation"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What became of one file: ``intact``, ``altered`` or ``missing``."""
+
+    file: str
+    state: str
+
+
+def load_model_set(folder: Path | None = None, *, verify: bool = True) -> ModelSet:
+    """Load the models of a folder, the shipped ones by default.
+
+    Parameters
+    ----------
+    folder
+        Where ``model_set.json`` lies; `config.models_folder` where None.
+    verify
+        Compare every file's digest first.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing, altered or of another schema, or models do not fit together.
+    """
+    folder = folder or models_folder()
+    document = _read_set(folder)
+    if verify:
+        broken = [v for v in verify_model_set(folder) if v.state != "intact"]
+        if broken:
+            raise ArtifactError(
+                f"{broken[0].file} in {folder.name}/ is {broken[0].state}: its SHA-256 is not that "
+                f"of the trained set ({len(broken)} file(s) in all).",
+                remedy="Restore the folder from the repository, or train the set again.",
+            )
+    models = {kind: load_model(folder / kind) for kind in document["models"]}
+    references = {name: _load_reference(folder, name) for name in document["references"]}
+    return ModelSet(document["name"], models, references, document["default_model"])
+
+
+def verify_model_set(folder: Path | None = None) -> list[Verification]:
+    """Compare every file of a set with its recorded digest.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no readable ``model_set.json``.
+    """
+    folder = folder or models_folder()
+    found = []
+    for name, expected in _read_set(folder)["digests"].items():
+        path = folder / name
+        if not path.is_file():
+            state = "missing"
+        else:
+            state = "intact" if file_digest(path) == expected else "altered"
+        found.append(Verification(name, state))
+    return found
+
+
+def list_cards(folder: Path | None = None) -> list[Card]:
+    """Return the cards of a set's models, learned models first."""
+    folder = folder or models_folder()
+    return [load_card(kind, folder) for kind in _read_set(folder)["models"]]
+
+
+def load_card(kind: str, folder: Path | None = None) -> Card:
+    """Return one model's card.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none.
+    """
+    path = (folder or models_folder()) / kind / CARD_FILE
+    try:
+        return Card(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"The card of {kind!r} is missing or is no JSON.",
+            remedy="Restore the folder from the repository, or train the set again.",
+        ) from error
+
+
+def set_digest(folder: Path | None = None) -> str:
+    """Return the SHA-256 of ``model_set.json``, which holds every other file's: a cache key."""
+    folder = folder or models_folder()
+    _read_set(folder)
+    return file_digest(folder / SET_FILE)
+
+
+def load_evaluation(name: str, folder: Path | None = None) -> pd.DataFrame:
+    """Return ``summary``, ``per_drug`` or ``reliability`` of a set.
+
+    Raises
+    ------
+    ArtifactError
+        If the set was not judged.
+    """
+    path = (folder or models_folder()) / EVALUATION / f"{name}.csv"
+    if not path.is_file():
+        raise ArtifactError(
+            f"The table {name!r} of the evaluation is missing.",
+            remedy="Run: python -m resvae_core evaluate, then train.",
+        )
+    return pd.read_csv(path)
+
+
+def save_model_set(
+    model_set: ModelSet,
+    cards: dict[str, Card],
+    evaluation: dict[str, pd.DataFrame],
+    folder: Path,
+) -> None:
+    """Replace the set in a folder by another one.
+
+    The set is written beside the folder first and moved into place when it is complete: whoever
+    stops this half way keeps the old set.
+    """
+    staged = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(staged, ignore_errors=True)
+    for kind, model in model_set.models.items():
+        model.save(staged / kind)
+        _write_json(staged / kind / HISTORY_FILE, model.history())
+        digest = file_digest(staged / kind / WEIGHTS_FILE)
+        card = {"id": f"{kind}-{digest[:8]}", **cards[kind].document, "weights_sha256": digest}
+        _write_json(staged / kind / CARD_FILE, card)
+    for name, reference in model_set.references.items():
+        _save_reference(reference, staged, name)
+    (staged / EVALUATION).mkdir(parents=True)
+    for name, table in evaluation.items():
+        table.to_csv(staged / EVALUATION / f"{name}.csv", index=False, float_format="%.5g")
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "name": model_set.name,
+        "default_model": model_set.default_model,
+        "models": list(model_set.models),
+        "references": list(model_set.references),
+        "digests": {
+            path.relative_to(staged).as_posix(): file_digest(path)
+            for path in sorted(staged.rglob("*"))
+            if path.is_file()
+        },
+    }
+    _write_json(staged / SET_FILE, document)
+    _swap(staged, folder)
+
+
+def _swap(staged: Path, folder: Path) -> None:
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    staged.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _read_set(folder: Path) -> dict[str, Any]:
+    path = folder / SET_FILE
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"There is no readable {SET_FILE} in {folder.name}/.",
+            remedy="Restore models/ from the repository, or run: python -m resvae_core train.",
+        ) from error
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"The model set has schema version {document.get('schema_version')!r}; this program "
+            f"reads {SCHEMA_VERSION}.",
+            remedy="Train the set again with this version.",
+        )
+    return document
+
+
+def _write_json(path: Path, document: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _save_reference(reference: Reference, folder: Path, name: str) -> None:
+    document = {"genes": list(reference.genes), "thresholds": asdict(reference.thresholds)}
+    _write_json(folder / REFERENCES / f"{name}.json", document)
+    arrays = {
+        "mean": reference.moments.mean,
+        "sd": reference.moments.sd,
+        "directions": reference.directions,
+        "centres": reference.centres,
+        "precision": reference.precision,
+    }
+    save_file(
+        {key: np.ascontiguousarray(value) for key, value in arrays.items()},
+        folder / REFERENCES / f"{name}.safetensors",
+    )
+
+
+def _load_reference(folder: Path, name: str) -> Reference:
+    base = folder / REFERENCES / name
+    try:
+        document = json.loads(base.with_suffix(".json").read_text(encoding="utf-8"))
+        arrays = load_file(base.with_suffix(".safetensors"))
+        return Reference(
+            tuple(document["genes"]),
+            Moments(arrays["mean"], arrays["sd"]),
+            arrays["directions"],
+            arrays["centres"],
+            arrays["precision"],
+            Thresholds(**document["thresholds"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ArtifactError(
+            f"The reference {name!r} of the model set cannot be read ({type(error).__name__}).",
+            remedy="Restore the folder from the repository, or train the set again.",
+        ) from error

@@ -1,0 +1,209 @@
+"""The contract of every model, floors included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from resvae_core.errors import ArtifactError, ConfigError, GeneCoverageError, NotFittedError
+from resvae_core.evaluation.metrics import roc_auc
+from resvae_core.models.base import MODEL_FILE, WEIGHTS_FILE, ResponseModel, Samples
+from resvae_core.models.catalog import KINDS, build_model, floor_names, learned_names, load_model
+from resvae_core.models.cross_fitted import CrossFittedModel
+from resvae_core.tables import Expression, Screen
+from tests.core.conftest import DRUGS, LEARNED, SMALL_MODELS, synthetic_screen
+
+Fitted = dict[str, ResponseModel]
+Data = tuple[Samples, Screen]
+
+every_model = pytest.mark.parametrize("name", SMALL_MODELS)
+learned_model = pytest.mark.parametrize("name", LEARNED)
+
+
+def held_out(screen: Data) -> Samples:
+    samples, response = screen
+    return samples.select(tuple(response.lines[120:]))
+
+
+def test_the_suite_covers_every_kind() -> None:
+    assert set(SMALL_MODELS) == set(KINDS) == {*learned_names(), *floor_names()}
+
+
+@every_model
+def test_shapes_bounds_and_sample_order(name: str, fitted: Fitted, screen: Data) -> None:
+    samples = held_out(screen)
+    prediction = fitted[name].predict(samples)
+    for frame in (prediction.probability, prediction.lower, prediction.upper):
+        assert list(frame.index) == samples.expression.samples
+        assert list(frame.columns) == DRUGS
+        assert frame.to_numpy().min() >= 0
+        assert frame.to_numpy().max() <= 1
+    assert (prediction.lower <= prediction.probability).to_numpy().all()
+    assert (prediction.probability <= prediction.upper).to_numpy().all()
+
+
+@every_model
+def test_shuffled_gene_columns_change_nothing(name: str, fitted: Fitted, screen: Data) -> None:
+    samples = held_out(screen)
+    shuffled = samples.expression.values.sample(frac=1, axis="columns", random_state=1)
+    again = fitted[name].predict(Samples(Expression(shuffled), samples.tissue))
+    pd.testing.assert_frame_equal(again.log_odds, fitted[name].predict(samples).log_odds)
+
+
+@every_model
+def test_alone_equals_among_others(name: str, fitted: Fitted, screen: Data) -> None:
+    samples = held_out(screen)
+    together = fitted[name].predict(samples)
+    for sample in samples.expression.samples[:5]:
+        alone = fitted[name].predict(samples.select((sample,)))
+        pd.testing.assert_frame_equal(
+            alone.probability, together.probability.loc[[sample]], rtol=0, atol=1e-6
+        )
+
+
+@every_model
+def test_saved_model_predicts_identically(
+    name: str, fitted: Fitted, screen: Data, tmp_path: Path
+) -> None:
+    samples = held_out(screen)
+    fitted[name].save(tmp_path)
+    loaded = load_model(tmp_path)
+    assert type(loaded) is type(fitted[name])
+    before, after = fitted[name].predict(samples), loaded.predict(samples)
+    for frame in ("log_odds", "probability", "lower", "upper", "ln_ic50"):
+        pd.testing.assert_frame_equal(getattr(after, frame), getattr(before, frame), rtol=0, atol=0)
+    assert loaded.threshold_ == fitted[name].threshold_
+
+
+@every_model
+def test_unfitted_model_refuses(name: str, screen: Data, tmp_path: Path) -> None:
+    with pytest.raises(NotFittedError, match="has not been fitted"):
+        SMALL_MODELS[name]().predict(screen[0])
+    with pytest.raises(NotFittedError, match="has not been fitted"):
+        SMALL_MODELS[name]().save(tmp_path)
+
+
+@learned_model
+def test_no_known_gene_is_refused(name: str, fitted: Fitted) -> None:
+    strange = Expression(pd.DataFrame({"NOT_A_GENE": [1.0]}, index=["A"]))
+    with pytest.raises(GeneCoverageError, match="None of the 40 genes"):
+        fitted[name].predict(Samples(strange))
+
+
+@learned_model
+def test_missing_gene_is_read_as_the_reference_mean(
+    name: str, fitted: Fitted, screen: Data
+) -> None:
+    model = fitted[name]
+    assert isinstance(model, CrossFittedModel)
+    samples = held_out(screen)
+    gene = model.genes_[0]
+    mean = float(model.moments_["cell_lines"].mean[0])
+    without = Samples(Expression(samples.expression.values.drop(columns=gene)))
+    filled = Samples(Expression(samples.expression.values.assign(**{gene: np.float32(mean)})))
+    pd.testing.assert_frame_equal(
+        model.predict(without).log_odds, model.predict(filled).log_odds, atol=1e-5, rtol=0
+    )
+
+
+@learned_model
+def test_fit_is_deterministic(name: str, fitted: Fitted, screen: Data) -> None:
+    samples, response = screen
+    train = tuple(response.lines[:120])
+    again = SMALL_MODELS[name]().fit(samples.select(train), response.select(train))
+    pd.testing.assert_frame_equal(
+        again.predict(held_out(screen)).log_odds, fitted[name].predict(held_out(screen)).log_odds
+    )
+
+
+@learned_model
+def test_finds_planted_genes_on_unseen_lines(name: str, fitted: Fitted, screen: Data) -> None:
+    assert mean_roc_auc(fitted[name], screen) > 0.75
+
+
+@learned_model
+def test_permuted_labels_fall_to_chance(name: str) -> None:
+    samples, response = synthetic_screen(seed=3)
+    train, rng = tuple(response.lines[:120]), np.random.default_rng(5)
+    order = rng.permutation(120)
+    shuffled = response.select(train)
+    shuffled = Screen(
+        shuffled.ln_ic50.iloc[order].set_axis(list(train)),
+        shuffled.resistant.iloc[order].set_axis(list(train)),
+        shuffled.tissue,
+    )
+    model = SMALL_MODELS[name]().fit(samples.select(train), shuffled)
+    # three drugs × about 34 unseen lines: the mean ROC AUC of chance has a spread of about 0.07
+    assert abs(mean_roc_auc(model, (samples, response)) - 0.5) < 0.2
+
+
+@learned_model
+def test_scaling_sees_training_rows_only(name: str, fitted: Fitted, screen: Data) -> None:
+    model = fitted[name]
+    assert isinstance(model, CrossFittedModel)
+    train = screen[0].expression.values.iloc[:120][list(model.genes_)]
+    assert np.allclose(model.moments_["cell_lines"].mean, train.mean(), atol=1e-4)
+
+
+@learned_model
+def test_unmeasured_labels_carry_no_information(name: str, screen: Data) -> None:
+    """Changing nothing but which value hides behind a NaN cannot change a model: there is none."""
+    samples, response = screen
+    train = tuple(response.lines[:60])
+    part = response.select(train)
+    emptied = part.ln_ic50.copy()
+    emptied.iloc[:20, 0] = np.nan
+    labels = part.resistant.where(emptied.notna())
+    model = SMALL_MODELS[name]().fit(samples.select(train), Screen(emptied, labels, part.tissue))
+    assert np.isfinite(model.predict(held_out(screen)).log_odds.to_numpy()).all()
+
+
+@learned_model
+def test_unknown_reference_is_refused(name: str, fitted: Fitted, screen: Data) -> None:
+    with pytest.raises(ConfigError, match="has no reference 'mars'"):
+        fitted[name].predict(Samples(screen[0].expression, None, "mars"))
+
+
+@every_model
+def test_damaged_files_are_refused(name: str, fitted: Fitted, tmp_path: Path) -> None:
+    fitted[name].save(tmp_path)
+    (tmp_path / WEIGHTS_FILE).write_bytes(b"not safetensors")
+    with pytest.raises(ArtifactError, match="missing or do not fit"):
+        load_model(tmp_path)
+    (tmp_path / MODEL_FILE).write_text("{", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="is missing or is no JSON"):
+        load_model(tmp_path)
+
+
+def test_wrong_kind_and_schema_are_refused(fitted: Fitted, tmp_path: Path) -> None:
+    fitted["drug_mean"].save(tmp_path)
+    with pytest.raises(ArtifactError, match="holds a 'drug_mean', not a 'xgboost'"):
+        KINDS["xgboost"].load(tmp_path)
+    text = (tmp_path / MODEL_FILE).read_text(encoding="utf-8")
+    (tmp_path / MODEL_FILE).write_text(
+        text.replace('"schema_version": 1', '"schema_version": 9'), encoding="utf-8"
+    )
+    with pytest.raises(ArtifactError, match="has schema version 9"):
+        load_model(tmp_path)
+
+
+def test_unknown_kind_lists_the_known() -> None:
+    with pytest.raises(ConfigError, match="'oracle' is no kind of model.*resvae"):
+        build_model("oracle")
+
+
+def mean_roc_auc(model: ResponseModel, screen: Data) -> float:
+    samples, response = screen
+    lines = tuple(response.lines[120:])
+    truth = response.select(lines).resistant
+    score = model.predict(samples.select(lines)).log_odds
+    values = []
+    for drug in DRUGS:
+        known = truth[drug].notna().to_numpy()
+        values.append(
+            roc_auc(score[drug].to_numpy()[known], truth[drug].to_numpy()[known] == 1)
+        )
+    return float(np.mean(values))
