@@ -1,16 +1,18 @@
 """Draw the four synthetic demo patients from a generative model of real tumours.
 
-    python scripts/build_demo_patients.py --data ../shared/data
+    PYTHONPATH=. python scripts/build_demo_patients.py --data ../shared/data
 
-A low-rank factor model is fitted on the lung adenocarcinomas of the development data; many profiles
-are drawn, the shipped models judge them, and the clearest example of each story is kept. Nobody's
-profile is among them. The fourth is spoilt on purpose: its genes are shuffled among one another.
+A low-rank factor model is fitted on the lung adenocarcinomas of the development data; thousands of
+profiles are drawn, the shipped models judge them, and the clearest example of each story is kept.
+Nobody's profile is among them. The fourth is spoilt on purpose: half of its genes are lost, as in a
+degraded sample.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +25,14 @@ from resvae_core.models.model_set import ModelSet
 from resvae_core.registry.store import load_model_set
 from resvae_core.tables import Expression
 
-CANCER, DRUG = "LUAD", "Erlotinib"
-N_DRAWN, N_FACTORS, SEED = 400, 20, 20261120
+CANCER, DRUG = "LUAD", "Cisplatin"
+N_BATCHES, BATCH, N_FACTORS, SEED = 8, 400, 20, 20261120
+SHARE_LOST = 0.5
 STORIES = {
     "resistant": "Every model calls this synthetic tumour resistant to {drug}.",
-    "sensitive": "The models place this synthetic tumour on the sensitive side for {drug}.",
-    "uncertain": "The models disagree, or their intervals straddle the threshold, for {drug}.",
-    "out of range": "The genes of this profile were shuffled: no model should be believed.",
+    "sensitive": "{n} of {total} models call this synthetic tumour sensitive to {drug}: rare.",
+    "uncertain": "The models cannot decide about this synthetic tumour and {drug}.",
+    "out of range": "Half of this synthetic sample's genes were lost: believe no model here.",
 }
 
 
@@ -39,39 +42,64 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     data = parser.parse_args().data
     real = load_cohort(data, CANCER, form="log2tpm").values.dropna(axis="columns")
-    drawn = FactorModel.fit(real, N_FACTORS).sample(N_DRAWN, SEED)
-    chosen = choose(load_model_set(), drawn)
-    patients = drawn.values.loc[list(chosen.values())]
-    patients.index = [f"DEMO-{number}" for number in range(1, len(chosen) + 1)]
-    patients.iloc[-1] = np.random.default_rng(SEED).permutation(patients.iloc[-1].to_numpy())
-    write(patients, list(chosen))
-
-
-def choose(model_set: ModelSet, drawn: Expression) -> dict[str, str]:
-    """Return the drawn sample that tells each story best."""
-    forecast = model_set.predict(
-        drawn, cancer_type=CANCER, drugs=[DRUG], models=model_set.learned
+    source = Source(FactorModel.fit(real, N_FACTORS), float((np.exp2(real) - 1).sum(1).median()))
+    model_set = load_model_set()
+    judged = pd.concat(
+        judge(model_set, source.draw(batch)).assign(batch=batch) for batch in range(N_BATCHES)
     )
-    in_range = forecast.ranges.index[forecast.ranges["range"] == "in range"]
-    table = forecast.table[forecast.table["sample"].isin(in_range)]
+    chosen = choose(judged)
+    patients = pd.concat(
+        [source.draw(int(judged.loc[name, "batch"])).values.loc[[name]] for name in chosen]
+    )
+    patients.index = [f"DEMO-{number}" for number in range(1, len(chosen) + 1)]
+    lost = np.random.default_rng(SEED).random(patients.shape[1]) < SHARE_LOST
+    patients.iloc[-1, lost] = 0.0
+    write(
+        patients,
+        n_sensitive=int(judged.loc[chosen[1], "sensitive"]),
+        n_models=len(model_set.learned),
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """The generative model, and the total TPM that a real profile of these genes has."""
+
+    factors: FactorModel
+    total: float
+
+    def draw(self, batch: int) -> Expression:
+        """Return one batch of synthetic tumours, the same on every call."""
+        drawn = self.factors.sample(BATCH, SEED + batch, prefix=f"B{batch}").values
+        tpm = np.exp2(drawn) - 1
+        tpm = tpm.mul(self.total / tpm.sum(axis=1), axis=0)
+        return Expression(np.log2(tpm + 1).astype(np.float32))
+
+
+def judge(model_set: ModelSet, drawn: Expression) -> pd.DataFrame:
+    """Count the models' calls of each sample that is in range."""
+    forecast = model_set.predict(drawn, cancer_type=CANCER, drugs=[DRUG], models=model_set.learned)
+    table = forecast.table[forecast.table["range"] == "in range"]
     counts = pd.crosstab(table["sample"], table["call"]).reindex(
         columns=["resistant", "sensitive", "uncertain"], fill_value=0
     )
-    mean = table.groupby("sample")["probability"].mean()
-    spread = table.groupby("sample")["probability"].std()
-    print(counts.value_counts().head(12))
-    resistant = (counts["resistant"] + mean).idxmax()
-    sensitive = (counts["sensitive"] - mean).idxmax()
-    uncertain = (counts["uncertain"] + spread).drop([resistant, sensitive]).idxmax()
-    spoilt = next(name for name in in_range if name not in {resistant, sensitive, uncertain})
-    return dict(zip(STORIES, map(str, (resistant, sensitive, uncertain, spoilt)), strict=True))
+    return counts.assign(mean=table.groupby("sample")["probability"].mean())
 
 
-def write(patients: pd.DataFrame, stories: list[str]) -> None:
+def choose(judged: pd.DataFrame) -> list[str]:
+    """Return the sample that tells each story best, in the order of `STORIES`."""
+    print(judged[["resistant", "sensitive", "uncertain"]].value_counts().to_string())
+    resistant = (judged["resistant"] + judged["mean"]).idxmax()
+    sensitive = (judged["sensitive"] - judged["mean"]).idxmax()
+    rest = judged.drop([resistant, sensitive])
+    uncertain = (rest["uncertain"] - rest["mean"]).idxmax()
+    ordinary = rest.drop(uncertain)["mean"].sub(rest["mean"].median()).abs().idxmin()
+    return [str(name) for name in (resistant, sensitive, uncertain, ordinary)]
+
+
+def write(patients: pd.DataFrame, n_sensitive: int, n_models: int) -> None:
     """Write TPM with genes in rows, as an upload would come, and the stories beside it."""
-    tpm = np.exp2(patients) - 1
-    tpm = tpm.div(tpm.sum(axis=1), axis=0) * 1e6
-    table = tpm.T.round(3)
+    table = (np.exp2(patients) - 1).T.round(3)
     table.index.name = "gene"
     folder = ASSETS / "demo"
     table.to_csv(
@@ -83,10 +111,10 @@ def write(patients: pd.DataFrame, stories: list[str]) -> None:
             "story": story,
             "cancer_type": CANCER,
             "drug": DRUG,
-            "sentence": STORIES[story].format(drug=DRUG),
+            "sentence": STORIES[story].format(drug=DRUG, n=n_sensitive, total=n_models),
             "synthetic": True,
         }
-        for sample, story in zip(patients.index, stories, strict=True)
+        for sample, story in zip(patients.index, STORIES, strict=True)
     ]
     text = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
     (folder / "patients.json").write_text(text, encoding="utf-8")

@@ -159,7 +159,8 @@ def _describe(matrices: list[Matrix], genes: tuple[str, ...], limits: Thresholds
     moments = Moments.of(*matrices)
     scaled = [moments.standardise(matrix).astype(float) for matrix in matrices]
     weighted = np.vstack([z / np.sqrt(len(z)) for z in scaled])
-    directions = np.linalg.svd(weighted, full_matrices=False)[2][:N_DIRECTIONS]
+    n_directions = min(N_DIRECTIONS, len(genes) // 4)
+    directions = np.linalg.svd(weighted, full_matrices=False)[2][:n_directions]
     positions = [z @ directions.T for z in scaled]
     pooled = np.mean([np.cov(position.T) for position in positions], axis=0)
     pooled += SHRINKAGE * np.diag(np.diag(pooled))

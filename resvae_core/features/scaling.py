@@ -42,9 +42,10 @@ class Moments:
         counts = np.stack([np.isfinite(group).sum(axis=0) for group in groups])
         sums = np.stack([np.nansum(group, axis=0, dtype=float) for group in groups])
         squares = np.stack([np.nansum(np.square(group, dtype=float), axis=0) for group in groups])
+        n_groups = (counts > 0).sum(axis=0)
         with np.errstate(invalid="ignore"):  # a gene that no group measured has no moments
-            mean = np.nanmean(np.where(counts, sums / counts, np.nan), axis=0)
-            square = np.nanmean(np.where(counts, squares / counts, np.nan), axis=0)
+            mean = (sums / np.maximum(counts, 1)).sum(axis=0) / n_groups
+            square = (squares / np.maximum(counts, 1)).sum(axis=0) / n_groups
         sd = np.sqrt(np.maximum(square - np.square(mean), MINIMAL_SD**2))
         return cls(mean.astype(np.float32), sd.astype(np.float32))
 

@@ -71,7 +71,7 @@ class Prediction:
     probability
         P(resistant) in [0, 1], the logistic of the log-odds.
     lower, upper
-        90 % interval of the probability for the model's own uncertainty (see `calibration`).
+        90 % interval of the probability for the uncertainty of training (see `calibration`).
     ln_ic50
         Expected ln IC50 (ln µM); NaN for floors, which predict none.
     """
@@ -149,6 +149,7 @@ class ResponseModel(ABC):
         arrays, document = self.learned()
         folder.mkdir(parents=True, exist_ok=True)
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, folder / WEIGHTS_FILE)
+        (folder / WEIGHTS_FILE).chmod(0o644)  # safetensors makes it private to the user
         text = json.dumps(
             {
                 "schema_version": SCHEMA_VERSION,

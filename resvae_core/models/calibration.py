@@ -1,12 +1,11 @@
 """From a raw score to a calibrated probability of resistance with an interval.
 
-Each drug gets a logistic (Platt) curve, fitted on scores of lines that the scoring member had not
-seen. The interval joins two uncertainties on the log-odds scale: how much the score moves when a
-fold of the training lines is left out (delete-a-group jackknife), and the standard error of the
-curve. It speaks of the model, not of what else may decide a patient's response.
-
-Sources: Platt 1999; Efron and Tibshirani, An Introduction to the Bootstrap (1993), ch. 11
-(jackknife).
+Each drug gets a logistic (Platt 1999) curve, fitted on scores of lines that the scoring member had
+not seen. The interval joins two uncertainties on the log-odds scale: how much members that were
+trained on different four fifths of the lines differ, and the standard error of the curve. It says
+where the probability would fall if the model were trained again on other lines of the same kind
+(``benchmarks/interval_coverage.md`` has how often it does), not what else may decide a patient's
+response.
 """
 
 from __future__ import annotations
@@ -16,11 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import t as student_t
+from scipy.stats import norm
 
 Array = NDArray[np.float64]
 
 INTERVAL = 0.90
+INTERVAL_REACH = float(norm.ppf(0.5 + INTERVAL / 2))
+"""Standard errors to either side of the log-odds."""
 RIDGE = 0.1
 """Inverse of scikit-learn's C: pulls a slope that few sensitive lines support towards zero."""
 
@@ -57,17 +58,11 @@ class Calibration:
         members
             (n_members, n_samples, n_drugs); member k was fitted without fold k.
         """
-        n_members = len(members)
-        jackknife = (n_members - 1) * np.mean(np.square(members - score), axis=0)
+        spread = np.var(members, axis=0, ddof=1)
         var_intercept, var_slope, cov = self.covariance.T
         curve = var_intercept + np.square(score) * var_slope + 2 * score * cov
-        error: Array = np.sqrt(np.square(self.slope) * jackknife + np.maximum(curve, 0.0))
+        error: Array = np.sqrt(np.square(self.slope) * spread + np.maximum(curve, 0.0))
         return error
-
-
-def interval_factor(n_members: int) -> float:
-    """Return how many standard errors a 90 % interval reaches, for a jackknife of n members."""
-    return float(student_t.ppf(0.5 + INTERVAL / 2, df=n_members - 1))
 
 
 def fit_calibration(score: Array, resistant: Array) -> Calibration:

@@ -23,10 +23,10 @@ from resvae_core.features.genes import arrange, order_genes
 from resvae_core.features.scaling import Moments
 from resvae_core.models.base import CELL_LINES, Arrays, Document, Prediction, ResponseModel, Samples
 from resvae_core.models.calibration import (
+    INTERVAL_REACH,
     Calibration,
     choose_threshold,
     fit_calibration,
-    interval_factor,
 )
 from resvae_core.tables import Screen
 
@@ -100,7 +100,7 @@ class CrossFittedModel(ResponseModel):
         members = self.member_scores(self.standardise(samples))
         score = members.mean(axis=0)
         log_odds = self.calibration_.log_odds(score)
-        reach = interval_factor(self.n_members) * self.calibration_.standard_error(score, members)
+        reach = INTERVAL_REACH * self.calibration_.standard_error(score, members)
         index, columns = samples.expression.values.index, list(self.drugs_)
         frames = (
             pd.DataFrame(values, index=index, columns=columns)

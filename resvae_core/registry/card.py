@@ -45,8 +45,8 @@ LIMITS = (
     "Drugs whose ln IC50 is mostly extrapolated beyond the top dose are marked as low confidence.",
 )
 INTERVAL = (
-    "90 %: how far the probability may move because the model saw these training lines and not "
-    "others (delete-a-group jackknife) and because its calibration curve is estimated. It says "
+    "90 %: where the probability would fall if the model were trained again on other lines of the "
+    "same kind (spread of its members and standard error of its calibration curve). It says "
     "nothing of what else decides a patient's response."
 )
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "torch", "xgboost", "xgboost-cpu", "safetensors")

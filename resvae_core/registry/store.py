@@ -228,6 +228,7 @@ def _save_reference(reference: Reference, folder: Path, name: str) -> None:
         {key: np.ascontiguousarray(value) for key, value in arrays.items()},
         folder / REFERENCES / f"{name}.safetensors",
     )
+    (folder / REFERENCES / f"{name}.safetensors").chmod(0o644)
 
 
 def _load_reference(folder: Path, name: str) -> Reference:

@@ -183,7 +183,7 @@ def test_luad_excludes_patients_without_follow_up_and_median_survival_is_49_mont
         "no follow-up after day 0": 4,
     }
     outcome = cohort.outcome("OS")
-    assert len(outcome.patients) == 504
+    assert len(outcome.patients) == 500
     assert kaplan_meier_median(outcome.time_days, outcome.event) / 30.4375 == pytest.approx(
         49.2, abs=0.2
     )

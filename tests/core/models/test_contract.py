@@ -191,7 +191,7 @@ def test_wrong_kind_and_schema_are_refused(fitted: Fitted, tmp_path: Path) -> No
 
 
 def test_unknown_kind_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match="'oracle' is no kind of model.*resvae"):
+    with pytest.raises(ConfigError, match=r"'oracle' is no kind of model.*resvae"):
         build_model("oracle")
 
 
@@ -203,7 +203,5 @@ def mean_roc_auc(model: ResponseModel, screen: Data) -> float:
     values = []
     for drug in DRUGS:
         known = truth[drug].notna().to_numpy()
-        values.append(
-            roc_auc(score[drug].to_numpy()[known], truth[drug].to_numpy()[known] == 1)
-        )
+        values.append(roc_auc(score[drug].to_numpy()[known], truth[drug].to_numpy()[known] == 1))
     return float(np.mean(values))

@@ -1,0 +1,1 @@
+"""The command line: ``python -m resvae_core``. It parses and prints; the core computes."""

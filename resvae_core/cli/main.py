@@ -1,0 +1,37 @@
+"""The program and how it fails: message and remedy on stderr, exit code 2, no traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+import resvae_core.compute  # noqa: F401  # sets thread limits before numpy and torch load
+from resvae_core.cli import data, evaluate, explain, models, predict, train
+from resvae_core.config import RESEARCH_USE
+from resvae_core.errors import ResVAEError
+
+USER_ERROR = 2
+
+program = typer.Typer(
+    help=f"Drug resistance of tumours from bulk RNA-seq. {RESEARCH_USE}.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+program.command("predict")(predict.predict)
+program.command("explain")(explain.explain)
+program.command("evaluate")(evaluate.evaluate)
+program.command("train")(train.train)
+program.add_typer(models.program, name="models")
+program.add_typer(data.program, name="data")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program; a `ResVAEError` becomes its message, its remedy and exit code 2."""
+    try:
+        program(args=arguments)
+    except ResVAEError as error:
+        typer.echo(f"Error: {error.message}\nWhat to do: {error.remedy}", err=True)
+        sys.exit(USER_ERROR)

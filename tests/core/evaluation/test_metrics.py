@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+from resvae_core.evaluation.metrics import (
+    MEANINGS,
+    drug_metrics,
+    expected_calibration_error,
+    roc_auc,
+    within_tissue_roc_auc,
+)
+
+SCORES = st.lists(st.tuples(st.integers(0, 9), st.booleans()), min_size=4, max_size=60)
+
+
+@given(pairs=SCORES)
+def test_roc_auc_matches_sklearn_with_ties(pairs: list[tuple[int, bool]]) -> None:
+    score = np.array([s for s, _ in pairs], float)
+    positive = np.array([p for _, p in pairs])
+    if positive.all() or not positive.any():
+        assert np.isnan(roc_auc(score, positive))
+    else:
+        assert roc_auc(score, positive) == pytest.approx(oracle.roc_auc_score(positive, score))
+
+
+def test_within_tissue_counts_pairs_of_the_same_tissue_only() -> None:
+    score = np.array([0.9, 0.1, 0.8, 0.7])
+    positive = np.array([True, False, False, True])
+    tissue = np.array(["lung", "lung", "skin", "skin"])
+    value, pairs = within_tissue_roc_auc(score, positive, tissue)
+    assert (value, pairs) == (0.5, 2)  # right in lung, wrong in skin
+
+
+def test_a_constant_within_tissue_is_worth_one_half() -> None:
+    tissue = np.repeat(["a", "b"], 10)
+    score = np.where(tissue == "a", 0.9, 0.2)
+    positive = np.tile([True, False], 10)
+    assert within_tissue_roc_auc(score, positive, tissue)[0] == 0.5
+
+
+def test_calibration_error_of_perfect_and_of_overconfident_probabilities() -> None:
+    rng = np.random.default_rng(0)
+    probability = rng.uniform(size=20_000)
+    truth = (rng.uniform(size=20_000) < probability).astype(float)
+    assert expected_calibration_error(probability, truth) < 0.02
+    assert expected_calibration_error(np.ones(1000), np.repeat([1.0, 0.0], 500)) == 0.5
+
+
+def test_every_metric_is_explained_and_one_class_gives_nan() -> None:
+    n = 12
+    rng = np.random.default_rng(1)
+    found = {
+        name: value
+        for name, value, _ in drug_metrics(
+            rng.normal(size=n),
+            np.full(n, 0.9),
+            0.5,
+            np.ones(n),
+            rng.normal(size=n),
+            np.full(n, "x"),
+        )
+    }
+    assert set(found) <= set(MEANINGS)
+    for name in ("roc_auc", "average_precision_sensitive", "balanced_accuracy", "mcc"):
+        assert np.isnan(found[name])
+    assert found["f1_resistant"] == 1.0  # what "always resistant" is worth
