@@ -48,8 +48,9 @@ def fit_network(
     measured = torch.from_numpy((~np.isnan(target)).astype(np.float32)).to(device)
     n_batches = max(1, len(z) // config.batch_size)
     optimiser = torch.optim.AdamW(network.parameters(), weight_decay=config.weight_decay)
+    n_steps = config.n_epochs * n_batches
     cycle = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=config.n_epochs * n_batches, pct_start=0.2
+        optimiser, config.learning_rate, total_steps=n_steps, pct_start=max(0.2, 2 / n_steps)
     )
     generator = torch.Generator().manual_seed(seed)
     history: list[dict[str, float]] = []
