@@ -47,6 +47,7 @@ def judge(training_set: TrainingSet, folder: Path, seeds: int, jobs: int) -> pd.
 
         def show(done: int, total: int) -> None:
             bar.update(done - bar.n)
+            bar.refresh()  # a resumed run starts far along: say so at once
 
         return benchmark.run(
             learned_names(),

@@ -1,0 +1,1 @@
+"""The dashboard's pages: each composes components and core, and computes nothing."""

@@ -1,0 +1,136 @@
+"""The frame around every page: logo, menu, research-use ribbon, context bar, footer.
+
+Streamlit's own menu is hidden (``client.showSidebarNavigation``): on a first visit by a deep link
+it shows raw file names. Ours is drawn by :func:`open_page`, which every page calls first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import streamlit as st
+
+from pages.components import messages, pickers, resources
+from pages.components.state import Session, load_session
+from resvae_core import __version__
+from resvae_core.config import ASSETS, RESEARCH_USE
+
+BRAND = ASSETS / "brand"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One entry of the menu.
+
+    Parameters
+    ----------
+    script
+        Path from the project's root.
+    title, icon
+        As shown in the menu; the icon is a bundled Material symbol.
+    heading
+        What stands above the page where it is not the title.
+    """
+
+    script: str
+    title: str
+    icon: str
+    heading: str = ""
+
+
+QUESTION = "Which drugs may this tumour resist, and why?"
+SECTIONS: dict[str, dict[str, Page]] = {
+    "": {"home": Page("app.py", "Home", ":material/home:", QUESTION)},
+    "Patient": {
+        "upload": Page("pages/upload.py", "Upload & QC", ":material/upload_file:"),
+        "overview": Page("pages/overview.py", "Overview", ":material/format_list_numbered:"),
+        "drug": Page("pages/drug.py", "Drug", ":material/medication:"),
+        "explanation": Page("pages/explanation.py", "Why?", ":material/troubleshoot:"),
+    },
+    "Research": {
+        "survival": Page("pages/survival.py", "Survival", ":material/show_chart:"),
+    },
+    "System": {
+        "models": Page("pages/models.py", "Models", ":material/leaderboard:"),
+    },
+}
+PAGES = {name: page for section in SECTIONS.values() for name, page in section.items()}
+
+
+@contextmanager
+def open_page(name: str) -> Iterator[Session]:
+    """Draw the frame of a page, turn errors inside into messages, close with the footer.
+
+    Parameters
+    ----------
+    name
+        Key of :data:`PAGES`.
+
+    Yields
+    ------
+    Session
+        What this visitor has chosen, the link's choices included.
+    """
+    page = PAGES[name]
+    st.set_page_config(
+        page_title="ResVAE" if name == "home" else f"{page.title} · ResVAE",
+        # a bundled picture: a Material icon would make the browser ask a font host for it
+        page_icon=str(BRAND / "favicon.png"),
+        layout="wide",
+    )
+    session = load_session()
+    problems = session.read_link(st.query_params.to_dict())
+    with messages.Guarded():
+        _ribbon()
+        pickers.context_bar(session)
+    session.write_link()
+    _menu(session)
+    for problem in problems:
+        messages.show_error(problem)
+    try:
+        with messages.Guarded():
+            st.title(page.heading or page.title, anchor=False)
+            yield session
+    finally:
+        _footer()
+
+
+def go_to(name: str, session: Session) -> None:
+    """Leave for another page, with the choices in its address."""
+    st.switch_page(PAGES[name].script, query_params=session.link())
+
+
+def link_to(name: str, session: Session, label: str) -> None:
+    """Draw a link to another page that keeps the choices."""
+    page = PAGES[name]
+    st.page_link(page.script, label=label, icon=page.icon, query_params=session.link())
+
+
+def _menu(session: Session) -> None:
+    """Draw the logo and our menu in the sidebar."""
+    st.logo(str(BRAND / "logo.svg"), icon_image=str(BRAND / "mark.svg"), size="large")
+    with st.sidebar:
+        for section, pages in SECTIONS.items():
+            if section:
+                st.caption(section)
+            for name, page in pages.items():
+                link_to(name, session, page.title)
+
+
+def _ribbon() -> None:
+    """Say what the tool is not for, above everything else."""
+    st.badge(RESEARCH_USE, icon=":material/science:", color="orange")
+
+
+def _footer() -> None:
+    """Name what every number on the page rests on."""
+    st.divider()
+    models = resources.installed_models()
+    basis = (
+        f"Models {models.name}, {models.created} ({models.digest[:8]}) · {models.sources}"
+        if models
+        else "No models installed"
+    )
+    st.caption(f"ResVAE {__version__} · {basis} · {RESEARCH_USE}")

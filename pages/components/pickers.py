@@ -1,0 +1,170 @@
+"""Widgets that remember: what is chosen lives in the session, the widget only shows it.
+
+Streamlit drops a widget's value on a page change. Here each widget is seeded from the session on
+every run, and a callback writes a change back before the next one; the link follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import streamlit as st
+
+from pages.components import resources
+from pages.components.state import CUTS, MODELS, SYNTHETIC_COHORT, Session, load_session
+from resvae_core.data.cancer_types import load_cancer_types
+from resvae_core.data.drugs import load_drugs
+from resvae_core.figures.palette import model_word
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Option = TypeVar("Option", bound=str)
+
+FIRST_GENE = "TFF1"
+N_GENE_LINKS = 6
+CUT_WORDS = {
+    "median": "Two halves (median)",
+    "tertile": "Three thirds",
+    "quartile": "Four quarters",
+}
+
+
+def choose(
+    session: Session,
+    field: str,
+    label: str,
+    options: Sequence[str],
+    *,
+    words: Callable[[str], str] = str,
+    placeholder: str = "Not chosen",
+    required: bool = False,
+    help_text: str | None = None,
+) -> str:
+    """Offer a choice that is kept in a field of the session, and return it.
+
+    Parameters
+    ----------
+    session
+        Holds the choice.
+    field
+        Name of the session's field.
+    label, words, placeholder, help_text
+        Wording; `words` turns an option into what is shown.
+    options
+        What can be chosen. A choice that is no longer among them is dropped.
+    required
+        Whether there is always a choice (the first option at the start).
+    """
+    current = getattr(session, field)
+    if current not in options:
+        current = options[0] if required and options else ""
+        setattr(session, field, current)
+    key = f"choose_{field}"
+    st.session_state[key] = current or None
+    st.selectbox(
+        label,
+        options,
+        # with a first option there is nothing to clear
+        index=0 if required else None,
+        key=key,
+        format_func=words,
+        placeholder=placeholder,
+        disabled=not options,
+        help=help_text,
+        on_change=_keep,
+        args=(field, key),
+    )
+    return str(getattr(session, field))
+
+
+def _keep(field: str, key: str) -> None:
+    """Write a widget's value back into the session."""
+    session = load_session()
+    setattr(session, field, st.session_state[key] or "")
+    session.write_link()
+
+
+def context_bar(session: Session) -> None:
+    """Offer sample, cancer type, drug and model: the same four on every page."""
+    sample, cancer_type, drug, model = st.columns([5, 6, 5, 4])
+    with sample:
+        samples = session.samples
+        choose(session, "sample", "Sample", samples, placeholder="None yet", required=bool(samples))
+    with cancer_type:
+        types = load_cancer_types()
+        choose(
+            session,
+            "cancer_type",
+            "Cancer type",
+            list(types),
+            words=lambda code: f"{types[code].name} ({code})",
+            placeholder="Not stated",
+        )
+    with drug:
+        choose(session, "drug", "Drug", list(load_drugs()))
+    with model:
+        choose(session, "model", "Model", models(session), words=model_word, required=True)
+
+
+def models(session: Session) -> tuple[str, ...]:
+    """Return the models to choose from; the set's own default is the session's at the start."""
+    installed = resources.installed_models()
+    if installed is None:
+        return MODELS
+    if session.model not in installed.learned:
+        session.model = installed.default_model
+    return installed.learned
+
+
+def option(label: str, words: dict[Option, str]) -> Option | None:
+    """Offer a choice that holds for this visit of the page only; None where nothing is chosen."""
+    return st.selectbox(
+        label, list(words), index=None, format_func=words.__getitem__, placeholder="Detect"
+    )
+
+
+def gene_links(session: Session, genes: pd.Series[str]) -> None:
+    """Draw links to the survival page for the first few genes."""
+    with st.container(horizontal=True):
+        for gene in genes.head(N_GENE_LINKS):
+            st.page_link(
+                "pages/survival.py",
+                label=gene,
+                icon=":material/show_chart:",
+                query_params={**session.link(), "gene": gene},
+            )
+
+
+def survival_choices(session: Session) -> str:
+    """Offer cohort, gene, endpoint and cut; return the code of the cohort."""
+    from resvae_core.figures.survival import ENDPOINT_WORDS
+
+    cohort, gene, endpoint, cut = st.columns([6, 5, 5, 4])
+    codes = resources.installed_cohorts()
+    if session.cohort not in codes:
+        session.cohort = session.cancer_type if session.cancer_type in codes else SYNTHETIC_COHORT
+    with cohort:
+        code = choose(session, "cohort", "Cohort", codes, words=cohort_word, required=True)
+    genes = resources.cohort_genes(code)
+    if session.gene not in genes:
+        session.gene = FIRST_GENE if FIRST_GENE in genes else ""
+    with gene:
+        choose(session, "gene", "Gene", genes, required=True)
+    with endpoint:
+        known = resources.cohort_endpoints(code)
+        choose(
+            session, "endpoint", "Endpoint", known, words=ENDPOINT_WORDS.__getitem__, required=True
+        )
+    with cut:
+        choose(session, "cut", "Groups", CUTS, words=CUT_WORDS.__getitem__, required=True)
+    session.write_link()
+    return code
+
+
+def cohort_word(code: str) -> str:
+    """Return a cohort's name for readers, its code in brackets."""
+    if code == SYNTHETIC_COHORT:
+        return "Demonstration cohort (synthetic)"
+    return f"{load_cancer_types()[code].name} ({code})"

@@ -1,0 +1,196 @@
+"""What one visitor's session holds: one dataclass under one key, and its shareable part.
+
+The link (URL) holds what is no patient's: cancer type, drug, model, cohort, gene and endpoint. The
+sample and everything about the upload stay in memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+import streamlit as st
+
+from resvae_core.data.cancer_types import find_cancer_type
+from resvae_core.data.drugs import find_drug
+from resvae_core.errors import CatalogError, InputDataError
+from resvae_core.figures.palette import FLOORS, MODEL_WORDS
+
+if TYPE_CHECKING:
+    from resvae_core.data.uploads import Upload
+    from resvae_core.errors import ResVAEError
+    from resvae_core.tables import Expression
+
+KEY = "resvae"
+MODELS = tuple(model for model in MODEL_WORDS if model not in FLOORS)
+SYNTHETIC_COHORT = "DEMO"
+Endpoint = Literal["OS", "DSS", "PFI", "DFI"]
+Cut = Literal["median", "tertile", "quartile"]
+ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
+CUTS: tuple[Cut, ...] = get_args(Cut)
+_GENE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,24}")
+
+
+@dataclass
+class Session:
+    """What a visitor has chosen and uploaded; empty texts stand for "not chosen".
+
+    Parameters
+    ----------
+    upload
+        The parsed file, kept because the uploader forgets its own on a page change.
+    is_demo
+        Whether `upload` is a synthetic demo patient.
+    story
+        What to expect of a demo patient, in one sentence.
+    sample
+        Name of the chosen sample of `upload`.
+    cancer_type, drug, model
+        TCGA code, drug name, model name.
+    cohort, gene, endpoint, cut
+        What the survival page shows; `cut` is how the gene divides the patients.
+    attempt
+        Which file was read last, with which settings, so that it is read once.
+    refusal
+        Why that file could not be used, None if it could.
+    """
+
+    upload: Upload | None = None
+    is_demo: bool = False
+    story: str = ""
+    sample: str = ""
+    cancer_type: str = ""
+    drug: str = ""
+    model: str = ""
+    cohort: str = ""
+    gene: str = ""
+    endpoint: Endpoint = "OS"
+    cut: Cut = "median"
+    attempt: str = ""
+    refusal: ResVAEError | None = None
+
+    @property
+    def samples(self) -> list[str]:
+        """Names of the samples of the upload, in the order of the file."""
+        return self.upload.expression.samples if self.upload else []
+
+    def parsed(self) -> Upload:
+        """Return the upload.
+
+        Raises
+        ------
+        InputDataError
+            If nothing was uploaded.
+        """
+        if self.upload is None:
+            raise InputDataError("There is no sample.", remedy="Upload a profile first.")
+        return self.upload
+
+    def expression(self) -> Expression:
+        """Return the expression of the chosen sample alone."""
+        return self.parsed().expression.select([self.sample])
+
+    def accept(self, upload: Upload, *, is_demo: bool = False, story: str = "") -> None:
+        """Take a parsed file over in the place of the earlier one."""
+        self.upload, self.is_demo, self.story = upload, is_demo, story
+        self.sample = self.samples[0]
+        self.refusal = None
+
+    def accept_demo(self, patients: Upload, story: dict[str, str]) -> None:
+        """Take one of the synthetic patients over, with the drug and cancer type of its story."""
+        name = story["sample"]
+        self.accept(
+            replace(patients, expression=patients.expression.select([name])),
+            is_demo=True,
+            story=story["sentence"],
+        )
+        self.cancer_type, self.drug = story["cancer_type"], story["drug"]
+
+    def pseudonymise(self) -> None:
+        """Name the samples S1, S2 and so on, and keep no way back."""
+        if self.upload is not None:
+            from resvae_core.data.privacy import pseudonyms
+
+            position = self.samples.index(self.sample)
+            renamed = pseudonyms(self.upload.expression)
+            self.upload = replace(self.upload, expression=renamed)
+            self.sample = self.samples[position]
+
+    def forget(self) -> None:
+        """Drop the upload and everything that was said of it."""
+        self.upload, self.is_demo, self.story, self.sample = None, False, "", ""
+        self.refusal = None
+
+    def link(self) -> dict[str, str]:
+        """Return the query parameters that lead another person to the same choices."""
+        values = {name: getattr(self, field) for name, (field, _) in LINKED.items()}
+        usual = Session()
+        return {
+            name: value
+            for name, value in values.items()
+            if value != getattr(usual, LINKED[name][0])
+        }
+
+    def read_link(self, query: dict[str, str]) -> list[CatalogError]:
+        """Take over what the link says; return what it names that does not exist."""
+        problems = []
+        for name, (field, canonical) in LINKED.items():
+            if name not in query:
+                continue
+            try:
+                setattr(self, field, canonical(query[name]))
+            except CatalogError as error:
+                problems.append(error)
+        return problems
+
+    def write_link(self) -> None:
+        """Bring the browser's address up to date."""
+        if st.query_params.to_dict() != self.link():
+            st.query_params.from_dict(self.link())
+
+
+def load_session() -> Session:
+    """Return this visitor's session, a new one on the first call."""
+    session: Session = st.session_state.setdefault(KEY, Session())
+    return session
+
+
+def _one_of(known: tuple[str, ...], what: str) -> Callable[[str], str]:
+    """Return a function that accepts the known names only."""
+
+    def canonical(value: str) -> str:
+        if value not in known:
+            raise CatalogError(
+                f"The link names {what} {value[:40]!r}, which does not exist.",
+                remedy=f"Known are {', '.join(known)}.",
+            )
+        return value
+
+    return canonical
+
+
+def _cohort_code(value: str) -> str:
+    return SYNTHETIC_COHORT if value == SYNTHETIC_COHORT else find_cancer_type(value).code
+
+
+def _gene_symbol(value: str) -> str:
+    if not _GENE.fullmatch(value):
+        raise CatalogError(
+            f"The link names gene {value[:40]!r}, which is no gene symbol.",
+            remedy="Choose a gene on the Survival page.",
+        )
+    return value
+
+
+LINKED: dict[str, tuple[str, Callable[[str], str]]] = {
+    "cancer": ("cancer_type", lambda value: find_cancer_type(value).code),
+    "drug": ("drug", lambda value: find_drug(value).name),
+    "model": ("model", _one_of(MODELS, "model")),
+    "cohort": ("cohort", _cohort_code),
+    "gene": ("gene", _gene_symbol),
+    "endpoint": ("endpoint", _one_of(ENDPOINTS, "endpoint")),
+    "cut": ("cut", _one_of(CUTS, "cut")),
+}
+"""Query parameter → field of the session, and what turns its text into a known name."""

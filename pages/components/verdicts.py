@@ -1,0 +1,227 @@
+"""What a sample is told first: whether it may be judged at all, then the call, then its basis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+from streamlit import column_config as cc
+
+from pages.components import resources
+from pages.components.messages import plain
+from pages.components.quality import unit_word
+from resvae_core.data.cancer_types import load_cancer_types
+from resvae_core.figures.palette import CALLS, model_word
+from resvae_core.models.ranking import read_headline
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
+
+    from pages.components.state import Session
+    from resvae_core.explain.attribution import Attribution
+    from resvae_core.models.model_set import Forecast
+    from resvae_core.models.ranking import Headline
+    from resvae_core.registry.card import Card
+
+Colour = Literal["green", "orange", "red"]
+
+RANGES: dict[str, tuple[str, str, Colour]] = {
+    "in range": ("In range", ":material/check_circle:", "green"),
+    "borderline": ("Borderline", ":material/warning:", "orange"),
+    "out of range": ("Out of range", ":material/block:", "red"),
+}
+CALL_COLOURS = {
+    "resistant": "orange",
+    "sensitive": "blue",
+    "uncertain": "gray",
+    "not assessable": "gray",
+}
+BASIS_METRICS = {
+    "roc_auc": "ROC AUC",
+    "within_tissue_roc_auc": "ROC AUC within tissue",
+    "average_precision_sensitive": "Average precision, sensitive lines",
+    "brier": "Brier score (lower is better)",
+}
+
+
+def show_range(session: Session, forecast: Forecast) -> bool:
+    """Say whether the sample is one the models may be asked about; return whether it is.
+
+    This stands above every number: where a sample is out of range, nothing is called.
+    """
+    row = forecast.ranges.to_dict("index")[session.sample]
+    word, icon, colour = RANGES[row["range"]]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(word, icon=icon, color=colour)
+        if session.is_demo:
+            synthetic_badge()
+        st.caption(_what_was_read(session, int(row["n_missing"])))
+    reasons = "; ".join(row["reasons"])
+    if row["range"] == "borderline":
+        st.warning(f"Read every number with care: {reasons}.")
+    if row["range"] == "out of range":
+        st.error(
+            "**⊘ Not assessable: this sample is unlike those the models were made for.**\n\n"
+            f"Found: {reasons}. Any probability would be a guess, so no drug is called.\n\n"
+            "What would help: a bulk RNA-seq profile of a tumour, as counts or TPM of the whole "
+            "transcriptome. Check unit and gene names on Upload & QC."
+        )
+    return bool(row["range"] != "out of range")
+
+
+def synthetic_badge() -> None:
+    """Say that the sample is no person."""
+    st.badge("Synthetic patient", icon=":material/experiment:", color="violet")
+
+
+def numbers(assessable: bool) -> DeltaGenerator:
+    """Return the place for a sample's numbers: closed where the sample is out of range."""
+    if assessable:
+        return st.container()
+    return st.expander("The numbers all the same, for inspection only: they are not calls")
+
+
+def _what_was_read(session: Session, n_missing: int) -> str:
+    """Return genes, unit and cancer type in one line."""
+    genes = (
+        "all genes that the models read" if not n_missing else f"{n_missing} model genes missing"
+    )
+    types = load_cancer_types()
+    cancer = types[session.cancer_type].name if session.cancer_type else "cancer type not stated"
+    return f"{genes} · read as {unit_word(session.parsed().qc)} · {cancer}"
+
+
+def show_headline(session: Session, forecast: Forecast) -> None:
+    """Show the call for the chosen drug in words, with interval, agreement and floor."""
+    headline = read_headline(forecast, session.sample, session.model, session.drug)
+    style = CALLS[headline.call]
+    with st.container(border=True):
+        st.markdown(f"### {headline.drug}: :{CALL_COLOURS[headline.call]}[{style.label}]")
+        if headline.call == "not assessable":
+            st.markdown(f"{model_word(headline.model)} makes no call here. {plain(headline.note)}")
+            return
+        st.markdown(
+            f"**Probability of resistance {headline.probability:.2f}** "
+            f"(90 % interval {headline.lower:.2f}–{headline.upper:.2f}, "
+            f"{model_word(headline.model)}). {_frequency(headline.probability)}"
+        )
+        st.markdown(_rule(headline, resources.model_set().threshold(headline.model)))
+        st.caption(f"{_agreement(headline)} {_beside_floor(headline)} {plain(headline.note)}")
+
+
+def _rule(headline: Headline, threshold: float) -> str:
+    """Say what the call means: most lines resist, so "sensitive" is less resistant than usual."""
+    if headline.call == "resistant":
+        return (
+            f"Resistant: the whole interval lies at or above this model's limit, {threshold:.2f}."
+        )
+    if headline.call == "uncertain":
+        return f"Uncertain: the interval includes this model's limit, {threshold:.2f}."
+    said = f"Sensitive: the whole interval lies below this model's limit, {threshold:.2f}."
+    if headline.probability < 0.5:
+        return said
+    return (
+        f"{said} Most cell lines resist, so this is much less resistance than usual; "
+        "**resistance is still the more likely outcome.**"
+    )
+
+
+def _frequency(probability: float) -> str:
+    return (
+        f"Of 100 cell lines that the model scores like this, about {100 * probability:.0f} "
+        "were resistant."
+    )
+
+
+def _agreement(headline: Headline) -> str:
+    said = f"{headline.n_agree} of {headline.n_models} models make this call."
+    return f"{said} **The models disagree.**" if headline.models_disagree else said
+
+
+def _beside_floor(headline: Headline) -> str:
+    if headline.floor != headline.floor:
+        return ""
+    return f"Drug and tissue alone, without this profile, would say {headline.floor:.2f}."
+
+
+def basis_of_result(session: Session, forecast: Forecast) -> None:
+    """Say what the numbers on this page rest on, and when not to use them."""
+    card = next(card for card in resources.cards() if card.kind == session.model)
+    with st.expander("Basis of this result", icon=":material/fact_check:"):
+        st.markdown("**Not for**")
+        st.markdown("\n".join(f"- {line}" for line in card.document["not_for"]))
+        made_with, measured = st.columns(2)
+        with made_with:
+            _inputs(session, forecast, card)
+        with measured:
+            _validation(card)
+        st.markdown("**Limits**")
+        st.markdown("\n".join(f"- {line}" for line in card.document["limits"]))
+
+
+def provenance_notes(session: Session, forecast: Forecast) -> tuple[str, ...]:
+    """Return what a downloaded table needs to be traced: models, file, cancer type, demo."""
+    synthetic = ("SYNTHETIC PATIENT: not a person",) if session.is_demo else ()
+    return (
+        *synthetic,
+        f"Models: {forecast.model_set}; reference: {forecast.reference}",
+        f"File: SHA-256 {session.parsed().qc.file_digest}",
+        f"Cancer type: {forecast.cancer_type or 'not stated'}",
+    )
+
+
+def by_size(attribution: Attribution) -> pd.DataFrame:
+    """Return the attributions, the largest first whatever their sign."""
+    return attribution.table.sort_values("attribution", key=abs, ascending=False)
+
+
+def about_attribution(attribution: Attribution) -> None:
+    """Say what the base stands for and how exactly the parts add up."""
+    st.caption(
+        f"Base: {attribution.background}. Base and attributions add up to the score within "
+        f"{max(attribution.completeness_error, 1e-6):.1g} log-odds. Genes explain the model's "
+        "arithmetic; that a gene carries a score does not make it a cause."
+    )
+
+
+def _inputs(session: Session, forecast: Forecast, card: Card) -> None:
+    """Name model, training data, file and missing genes."""
+    training, qc = card.document["training"], session.parsed().qc
+    missing = qc.missing(card.document["genes"])
+    st.markdown("**Made from**")
+    st.markdown(
+        f"- Model: {card.title} (`{card.id}`) of `{forecast.model_set}`\n"
+        f"- Trained on {training['n_lines']} cell lines and {training['n_drugs']} drugs; "
+        f"{plain(training['sources'])}\n"
+        f"- Interval: {card.document['output']['interval']}\n"
+        f"- File: SHA-256 `{qc.file_digest[:16]}…`; {plain(qc.conversion)}\n"
+        f"- Missing model genes: {', '.join(missing[:20]) or 'none'}"
+        f"{' and more' if len(missing) > 20 else ''} (read as the mean of the reference)"
+    )
+
+
+def _validation(card: Card) -> None:
+    """Show what the model reached on cell lines it had not seen, beside the floor."""
+    st.markdown("**Measured on cell lines left out of training**")
+    rows = card.metrics().set_index("metric")
+    shown = [
+        {
+            "Metric": word,
+            "This model": rows.loc[name, "mean"],
+            "Tissue floor": rows.loc[name, "floor"],
+        }
+        for name, word in BASIS_METRICS.items()
+        if name in rows.index
+    ]
+    st.dataframe(
+        shown,
+        hide_index=True,
+        key="basis_metrics",
+        alt="Metrics beside the floor",
+        column_config={
+            "This model": cc.NumberColumn(format="%.3f"),
+            "Tissue floor": cc.NumberColumn(format="%.3f"),
+        },
+    )
+    st.caption("No probability here was validated against the response of a patient.")

@@ -1,0 +1,35 @@
+"""Overview: all drugs ranked for one sample, the chosen drug's call above them."""
+
+import streamlit as st
+
+from pages.components import downloads, frame, messages, panels, rankings, resources, verdicts
+from resvae_core.figures.forecasts import drug_ranking, drug_ranking_takeaway
+from resvae_core.models.ranking import rank_drugs
+
+with frame.open_page("overview") as session:
+    messages.need_sample(session)
+    forecast = resources.forecast(session)
+    assessable = verdicts.show_range(session, forecast)
+    if session.story:
+        st.caption(session.story)
+    if assessable and session.drug:
+        verdicts.show_headline(session, forecast)
+        frame.link_to("explanation", session, f"Why? Genes behind {session.drug}")
+
+    st.subheader("All drugs, most sensitive first", anchor=False)
+    ranking = rank_drugs(forecast, session.sample, session.model)
+    rows = forecast.table[forecast.table["sample"] == session.sample]
+    with verdicts.numbers(assessable):
+        st.markdown(drug_ranking_takeaway(rows, model=session.model))
+        table, chart = st.tabs(["Table", "Chart"], key="ranking_tabs")
+        with table:
+            st.caption("Select a row to see the drug above.")
+            rankings.choose_drug(session, ranking)
+            notes = verdicts.provenance_notes(session, forecast)
+            downloads.csv_button(ranking, "ranking", notes=notes)
+        with chart:
+            figure = drug_ranking(
+                rows, model=session.model, highlight=session.drug, synthetic=session.is_demo
+            )
+            panels.draw(figure, "ranking")
+    verdicts.basis_of_result(session, forecast)

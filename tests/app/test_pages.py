@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import resources
+from pages.components.downloads import csv_text
+from pages.components.frame import PAGES
+from pages.components.state import KEY, Session
+from resvae_core.config import RESEARCH_USE
+from resvae_core.data.drugs import load_drugs
+from resvae_core.data.uploads import Upload, UploadOverrides
+from resvae_core.errors import InputDataError
+from resvae_core.tables import Expression
+
+STORIES = {story["story"]: story for story in resources.demo_stories()}
+DRUG = STORIES["resistant"]["drug"]
+
+
+@pytest.fixture(scope="module")
+def patients() -> Upload:
+    return resources.demo_upload()
+
+
+def demo(patients: Upload, story: str) -> Session:
+    session = Session()
+    session.accept_demo(patients, STORIES[story])
+    return session
+
+
+def several(patients: Upload) -> Session:
+    session = Session(drug=DRUG, cancer_type="LUAD")
+    session.accept(patients)
+    return session
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.title, *app.subheader, *app.error, *app.warning]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def test_there_is_a_synthetic_patient_for_each_story() -> None:
+    assert set(STORIES) == {"resistant", "sensitive", "uncertain", "out of range"}
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("story", ["resistant", "out of range"])
+def test_every_page_opens_with_a_demo_patient(open_page, patients, name: str, story: str) -> None:
+    app = open_page(name, demo(patients, story))
+    assert not app.exception
+    unexpected = [error.value for error in app.error if "Not assessable" not in error.value]
+    assert unexpected == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_with_several_samples(open_page, patients, name: str) -> None:
+    app = open_page(name, several(patients))
+    assert not app.exception
+    assert not app.error
+    assert app.selectbox(key="choose_sample").options == patients.expression.samples
+
+
+@pytest.mark.parametrize("name", ["upload", "overview", "drug", "explanation"])
+def test_demo_patient_is_called_synthetic(open_page, patients, name: str) -> None:
+    assert "Synthetic patient" in words(open_page(name, demo(patients, "resistant")))
+
+
+@pytest.mark.parametrize("name", ["overview", "drug", "explanation"])
+def test_out_of_range_comes_first_and_hides_the_call(open_page, patients, name: str) -> None:
+    app = open_page(name, demo(patients, "out of range"))
+    assert "Not assessable" in app.error[0].value
+    assert "Probability of resistance" not in words(app)
+
+
+def test_headline_shows_call_interval_agreement_and_floor(open_page, patients) -> None:
+    shown = words(open_page("overview", demo(patients, "resistant")))
+    assert f"### {DRUG}: :orange[▲ Resistant]" in shown
+    assert "90 % interval" in shown
+    assert "models make this call" in shown
+    assert "Drug and tissue alone" in shown
+
+
+def test_ranking_has_all_drugs_in_order_of_probability(open_page, patients) -> None:
+    app = open_page("overview", demo(patients, "resistant"))
+    ranking = app.dataframe[0].value
+    assert sorted(ranking["drug"]) == sorted(load_drugs())
+    assert ranking["probability"].is_monotonic_increasing
+
+
+def test_explanation_adds_up_to_the_probability_that_the_headline_shows(
+    open_page, patients
+) -> None:
+    session = demo(patients, "resistant")
+    app = open_page("explanation", session)
+    chosen = app.session_state[KEY]
+    table = next(part.value for part in app.dataframe if "attribution" in part.value)
+    score = table["base"].iloc[0] + table["attribution"].sum()
+    probability = 1 / (1 + 2.718281828459045**-score)
+    assert f"Probability of resistance {probability:.2f}" in words(app)
+    assert chosen.model == resources.model_set().default_model
+
+
+def test_sensitive_call_above_one_half_says_that_resistance_is_still_more_likely(
+    open_page, patients
+) -> None:
+    shown = words(open_page("drug", demo(patients, "sensitive")))
+    probability = float(re.search(r"Probability of resistance (0\.\d+)", shown)[1])
+    assert ("still the more likely outcome" in shown) == (probability >= 0.5)
+    assert "below this model's limit" in shown
+
+
+def test_changing_the_model_changes_the_headline(open_page, patients) -> None:
+    app = open_page("drug", demo(patients, "resistant"))
+    app.selectbox(key="choose_model").select("elastic_net").run()
+    assert "Elastic net)" in words(app)
+    assert app.query_params["model"] == "elastic_net"
+
+
+def test_predicting_a_sample_alone_equals_predicting_it_among_others(open_page, patients) -> None:
+    alone = open_page("overview", demo(patients, "resistant")).dataframe[0].value
+    session = several(patients)
+    session.sample = STORIES["resistant"]["sample"]
+    among = open_page("overview", session).dataframe[0].value
+    assert alone.equals(among)
+
+
+def test_basis_of_result_names_model_digest_and_floor(open_page, patients) -> None:
+    shown = words(open_page("overview", demo(patients, "resistant")))
+    assert resources.installed_models().name in shown
+    assert patients.qc.file_digest[:16] in shown
+    assert "Not for" in shown
+
+
+def test_demo_button_leads_to_the_overview(open_page) -> None:
+    app = open_page("home")
+    button = next(b for b in app.button if b.label == f"Load {STORIES['sensitive']['sample']}")
+    button.click().run()
+    session = app.session_state[KEY]
+    assert session.sample == STORIES["sensitive"]["sample"]
+    assert session.is_demo
+    assert app.title[0].value == "Overview"
+
+
+def test_survival_says_that_the_shipped_cohort_is_synthetic(open_page) -> None:
+    app = open_page("survival", cohort="DEMO", gene="TFF1")
+    shown = words(app)
+    assert "Synthetic cohort" in shown
+    assert "log-rank test p" in shown
+    assert "T ≥ t" in shown
+
+
+@pytest.mark.data
+def test_survival_of_a_real_cohort_gives_the_known_p_value(open_page, data) -> None:
+    shown = words(open_page("survival", cohort="LUAD", gene="TFF1"))
+    assert "p = 0.019" in shown
+    assert "Synthetic cohort" not in shown
+
+
+def test_models_page_shows_the_floor_beside_the_models(open_page) -> None:
+    app = open_page("models")
+    assert "against a floor of" in words(app)
+    assert len(app.expander) == len(resources.cards())
+
+
+def test_refused_file_leaves_the_earlier_sample(open_page, patients) -> None:
+    session = demo(patients, "resistant")
+    with pytest.raises(InputDataError) as refusal:
+        resources.read_upload(io.BytesIO(b""), "empty.csv", UploadOverrides())
+    session.refusal = refusal.value
+    shown = words(open_page("upload", session))
+    assert refusal.value.remedy[:20] in shown
+    assert "sample from before is still here" in shown
+    assert session.sample == STORIES["resistant"]["sample"]
+
+
+def test_identifying_sample_names_are_pointed_out_and_can_be_replaced(open_page, patients) -> None:
+    session = several(patients)
+    values = patients.expression.values.copy()
+    values.index = ["Jane Doe", "P2", "1961-04-23", "P4"]
+    session.accept(replace(patients, expression=Expression(values)))
+    app = open_page("upload", session)
+    assert "2 of 4 sample names" in app.warning[0].value
+    assert "Jane" not in app.warning[0].value
+    next(b for b in app.button if b.label.startswith("Name the samples")).click().run()
+    assert app.session_state[KEY].samples == ["S1", "S2", "S3", "S4"]
+    assert not app.warning
+
+
+def test_upload_can_be_forgotten(open_page, patients) -> None:
+    app = open_page("upload", several(patients))
+    next(b for b in app.button if b.label.startswith("Forget")).click().run()
+    assert app.session_state[KEY].samples == []
+    assert "No sample yet" in words(app)
+
+
+def test_download_opens_with_the_research_use_line(patients) -> None:
+    table = patients.expression.values.iloc[:2, :3]
+    lines = csv_text(table, notes=("Models: a set",)).splitlines()
+    assert lines[:2] == [f"# {RESEARCH_USE}", "# Models: a set"]
+    assert next(csv.reader(lines[2:])) == list(table.columns)
+
+
+def test_patient_caches_are_of_the_session_and_hold_nothing_on_disk() -> None:
+    for cached in (resources._forecast, resources._ranges, resources._attribution):
+        assert cached._info.scope == "session"
+        assert cached._info.persist is None
+        assert cached._info.max_entries is not None
