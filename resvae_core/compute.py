@@ -1,15 +1,6 @@
-"""Threads, devices and seeds: decided once, here.
-
-Libraries with OpenMP spin while they wait: on shared cores a batch of one takes a hundred times
-longer with two threads than with one. Import this module before numpy, torch or xgboost.
-"""
+"""Devices and seeds: decided once, here."""
 
 from __future__ import annotations
-
-import os
-
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hashlib
 from typing import TYPE_CHECKING

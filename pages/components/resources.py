@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import streamlit as st
 
-import resvae_core.compute  # noqa: F401  # sets thread policy before numpy and torch load
 from resvae_core.config import ASSETS, data_folder
 from resvae_core.errors import ArtifactError
 from resvae_core.registry.description import SetDescription, describe_model_set

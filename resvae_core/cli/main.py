@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import typer
 
-import resvae_core.compute  # noqa: F401  # sets thread limits before numpy and torch load
 from resvae_core.cli import data, evaluate, explain, models, predict, train
 from resvae_core.config import RESEARCH_USE
 from resvae_core.errors import ResVAEError

@@ -9,14 +9,14 @@ import typer
 
 from resvae_core.cli.options import ModelsOption, OutOption, write_table
 from resvae_core.config import RESEARCH_USE
-from resvae_core.data.uploads import Upload, UploadOverrides, read_expression
+from resvae_core.data.uploads import Unit, Upload, UploadOverrides, read_expression
 from resvae_core.registry.store import load_model_set
 
 ALL = "all"
 
 FileArgument = Annotated[Path, typer.Argument(help="Expression of one or more samples.")]
 UnitOption = Annotated[
-    Literal["counts", "tpm", "fpkm", "log2"] | None,
+    Unit | None,
     typer.Option("--unit", help="Unit of the values, where the detected one is wrong."),
 ]
 ReferenceOption = Annotated[
@@ -54,7 +54,7 @@ def predict(
     typer.echo(RESEARCH_USE + ".", err=True)
 
 
-def read(file: Path, unit: str | None) -> Upload:
+def read(file: Path, unit: Unit | None) -> Upload:
     """Read an upload and say on stderr what was found in it."""
     upload = read_expression(file, overrides=UploadOverrides(unit=unit))
     for issue in upload.qc.issues:

@@ -5,6 +5,7 @@ from resvae_core.data.uploads.record import (
     Detection,
     Issue,
     QcRecord,
+    Unit,
     Upload,
     UploadOverrides,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "Detection",
     "Issue",
     "QcRecord",
+    "Unit",
     "Upload",
     "UploadOverrides",
     "read_expression",

@@ -166,7 +166,10 @@ def _suspects(
 ) -> Iterator[tuple[int, int, str]]:
     """Yield (row, column, cell) where pandas sees no plain number, row by row."""
     cells = chunk[numeric].fillna("").to_numpy(object)
-    numbers = pd.to_numeric(pd.Series(cells.ravel()), errors="coerce").to_numpy(float)
+    texts = pd.Series(cells.ravel())
+    if dialect.decimal != ".":
+        texts = texts.str.replace(".", "x").str.replace(dialect.decimal, ".")
+    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(float)
     for position in np.flatnonzero(~np.isfinite(numbers)):
         row, column = divmod(int(position), len(numeric))
         yield row, numeric[column], str(cells[row, column])

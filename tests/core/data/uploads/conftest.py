@@ -40,6 +40,7 @@ def genes() -> GeneTable:
 def tumours(genes: GeneTable) -> Tumours:
     coding = genes.primary & (genes.biotypes == "protein_coding") & (genes.lengths > 0)
     lengths = pd.Series(genes.lengths[coding], index=genes.symbols[coding].astype(str))
+    lengths = lengths[np.arange(len(lengths)) % 3 > 0]  # two thirds are enough, and faster
     rng = np.random.default_rng(7)
     level = rng.normal(1, 1.3, len(lengths)) - np.log(lengths / lengths.median()).to_numpy()
     values = np.exp(level + rng.normal(0, 0.7, (3, len(lengths))))

@@ -112,9 +112,9 @@ BROKEN = {
     ),
     "open quote": (b'gene,A\n"TP53,1\nEGFR,2\n', InputDataError, "missing quote"),
     "mixed decimals": (
-        b"gene;A;B\nTP53;1,5;2.25\nEGFR;3,25;4.5\nKRAS;0,5;1.75\n",
+        b"gene;A;B\nTP53;1,5;2,25\nEGFR;3,25;4.5\nKRAS;0,5;1.75\n",
         InputDataError,
-        r"row \d \(.+\), column \d \([AB]\) holds '\d[.,]\d+'; a number with the decimal mark",
+        r"row 3 \(EGFR\), column 3 \(B\) holds '4\.5'; a number with the decimal mark ','",
     ),
     "a point among grouped thousands": (
         b"gene;A\nTP53;1.234,5\nEGFR;3,25\nKRAS;2.5\n",
