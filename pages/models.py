@@ -25,4 +25,4 @@ with frame.open_page("models") as session:
         panels.TableView("reliability", curves, columns.RELIABILITY),
     )
     st.subheader("Model cards", anchor=False)
-    model_cards.show_cards(resources.cards())
+    model_cards.show_cards(session, resources.cards())

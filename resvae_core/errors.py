@@ -1,5 +1,7 @@
 """Exceptions and warnings. Each error says what was wrong, what was expected, and what to do."""
 
+from __future__ import annotations
+
 
 class ResVAEError(Exception):
     """Base of every error that a user may meet.
@@ -19,6 +21,14 @@ class ResVAEError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let worker processes hand the error back whole."""
+        return _rebuild, (type(self), self.message, self.remedy)
+
+
+def _rebuild(kind: type[ResVAEError], message: str, remedy: str) -> ResVAEError:
+    return kind(message, remedy=remedy)
 
 
 class ConfigError(ResVAEError):

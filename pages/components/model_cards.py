@@ -15,6 +15,7 @@ from resvae_core.figures.palette import FLOORS
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pages.components.state import Session
     from resvae_core.registry.card import Card
 
 SPLITS = {
@@ -45,12 +46,21 @@ def reliability_of(split: str) -> pd.DataFrame:
     return curves[(curves["split"] == split) & ~curves["model"].isin(FLOORS)]
 
 
-def show_cards(cards: list[Card]) -> None:
-    """Show a card for each model, what it is not for before what it is for."""
-    for card in cards:
-        kind = "floor" if card.document["is_floor"] else "learned model"
-        with st.expander(f"{card.title} · {kind}"):
-            _show_card(card)
+def show_cards(session: Session, cards: list[Card]) -> None:
+    """Offer the cards, the session's model first, and show the one that is chosen."""
+    by_kind = {card.kind: card for card in cards}
+    kind = st.selectbox(
+        "Model card",
+        list(by_kind),
+        index=list(by_kind).index(session.model),
+        format_func=lambda kind: _card_word(by_kind[kind]),
+    )
+    with st.container(border=True):
+        _show_card(by_kind[kind])
+
+
+def _card_word(card: Card) -> str:
+    return f"{card.title} ({'floor' if card.document['is_floor'] else 'learned model'})"
 
 
 def _show_card(card: Card) -> None:

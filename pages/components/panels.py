@@ -86,12 +86,14 @@ def chart(figure: go.Figure, name: str, *views: TableView) -> None:
         The tables behind the figure.
     """
     st.markdown(figure.layout.meta["takeaway"])
-    drawing, numbers = st.tabs(["Chart", "Table"], key=f"tabs_{name}")
+    # what nobody looks at is not sent to the browser
+    drawing, numbers = st.tabs(["Chart", "Table"], key=f"tabs_{name}", on_change="rerun")
     with drawing:
         draw(figure, name)
-    with numbers:
-        for view in views:
-            show_table(view)
+    if numbers.open:
+        with numbers:
+            for view in views:
+                show_table(view)
 
 
 def how_survival_was_computed(result: SurvivalByGene, cohort: str) -> None:

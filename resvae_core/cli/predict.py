@@ -58,5 +58,5 @@ def read(file: Path, unit: Unit | None) -> Upload:
     """Read an upload and say on stderr what was found in it."""
     upload = read_expression(file, overrides=UploadOverrides(unit=unit))
     for issue in upload.qc.issues:
-        typer.echo(f"{issue.severity}: {issue.where}: {issue.found} {issue.remedy}", err=True)
+        typer.echo(f"{issue.severity}: {issue.where}: {issue.found}. {issue.remedy}", err=True)
     return upload

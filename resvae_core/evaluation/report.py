@@ -10,6 +10,17 @@ from resvae_core.evaluation.metrics import MEANINGS
 from resvae_core.evaluation.summary import summarise
 from resvae_core.models.catalog import KINDS, title_of
 
+TITLE = """# Evaluation
+
+Made by `python -m resvae_core evaluate --data ../shared/data --report benchmarks/evaluation.md`.
+
+Means over drugs, with 95 % intervals over folds (corrected resampled t). `leave_cell_line_out`:
+test lines unseen, their tissues seen. `leave_cell_line_out_permuted`: the negative control,
+training lines with each other's responses. `leave_tissue_out`: whole sites of origin unseen. The
+floors, from drug × tissue mean down, read no expression; p is the paired test of ROC AUC against
+the first of them.
+"""
+
 HEADLINE = ("roc_auc", "within_tissue_roc_auc", "lift_over_tissue_floor", "pearson", "brier", "ece")
 
 
@@ -29,7 +40,7 @@ def benchmark_report(table: pd.DataFrame) -> str:
         parts.append(f"## {split} ({n_folds} folds)\n\n{_headline(rows)}\n")
         parts.append(f"All metrics, mean:\n\n{_all_metrics(rows)}\n")
     meanings = "\n".join(f"- `{name}`: {meaning}" for name, meaning in MEANINGS.items())
-    return "\n".join([*parts, "## Metrics\n", meanings]) + "\n"
+    return "\n".join([TITLE, *parts, "## Metrics\n", meanings]) + "\n"
 
 
 def _headline(rows: pd.DataFrame) -> str:

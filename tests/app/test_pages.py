@@ -97,6 +97,8 @@ def test_explanation_adds_up_to_the_probability_that_the_headline_shows(
 ) -> None:
     session = demo(patients, "resistant")
     app = open_page("explanation", session)
+    app.session_state["tabs_explanation"] = "Table"
+    app.run()
     chosen = app.session_state[KEY]
     table = next(part.value for part in app.dataframe if "attribution" in part.value)
     score = table["base"].iloc[0] + table["attribution"].sum()
@@ -164,7 +166,11 @@ def test_survival_of_a_real_cohort_gives_the_known_p_value(open_page, data) -> N
 def test_models_page_shows_the_floor_beside_the_models(open_page) -> None:
     app = open_page("models")
     assert "against a floor of" in words(app)
-    assert len(app.expander) == len(resources.cards())
+    cards = app.selectbox[-1]
+    assert len(cards.options) == len(resources.cards())
+    assert cards.value == app.session_state[KEY].model
+    cards.set_value("drug_tissue_mean").run()
+    assert "Diagnosis, or choosing" in words(app)
 
 
 def test_refused_file_leaves_the_earlier_sample(open_page, patients) -> None:

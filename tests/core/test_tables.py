@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from resvae_core.compute import choose_device, derive_seed
+from resvae_core.data.drugs import find_drug
 from resvae_core.errors import (
     DeviceError,
     DuplicateSampleError,
     InputDataError,
     ResVAEError,
     SurvivalDataError,
+    UnknownDrugError,
 )
 from resvae_core.tables import Expression, Screen, SurvivalOutcome
 
@@ -66,6 +71,14 @@ def test_seeds_depend_on_their_parts_alone() -> None:
 def test_nobody_can_raise_without_a_remedy() -> None:
     with pytest.raises(TypeError, match="remedy"):
         ResVAEError("something")  # type: ignore[call-arg]
+
+
+def test_errors_survive_the_way_back_from_a_worker_process() -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        failure = pool.submit(find_drug, "no such drug").exception()
+    assert isinstance(failure, UnknownDrugError)
+    assert "no such drug" in failure.message
+    assert failure.remedy
 
 
 def test_device_that_is_not_there_is_refused() -> None:

@@ -75,7 +75,7 @@ def test_a_panel_of_tpm_is_assumed_and_not_rescaled(tumours) -> None:
 
 
 def test_a_panel_of_counts_is_refused(tumours) -> None:
-    with pytest.raises(ExpressionUnitsError, match=r"read counts of 4% .* Upload all genes"):
+    with pytest.raises(ExpressionUnitsError, match=r"read counts of 2% .* Upload all genes"):
         read(tumours.counts.iloc[:, ::28])
 
 
