@@ -21,15 +21,16 @@ with frame.open_page("overview") as session:
     rows = forecast.table[forecast.table["sample"] == session.sample]
     with verdicts.numbers(assessable):
         st.markdown(drug_ranking_takeaway(rows, model=session.model))
-        table, chart = st.tabs(["Table", "Chart"], key="ranking_tabs")
+        table, chart = st.tabs(["Table", "Chart"], key="ranking_tabs", on_change="rerun")
         with table:
             st.caption("Select a row to see the drug above.")
             rankings.choose_drug(session, ranking)
             notes = verdicts.provenance_notes(session, forecast)
             downloads.csv_button(ranking, "ranking", notes=notes)
-        with chart:
+        if chart.open:
             figure = drug_ranking(
                 rows, model=session.model, highlight=session.drug, synthetic=session.is_demo
             )
-            panels.draw(figure, "ranking")
+            with chart:
+                panels.draw(figure, "ranking")
     verdicts.basis_of_result(session, forecast)

@@ -7,7 +7,7 @@ from pages.components import columns, frame, messages, panels, quality, resource
 with frame.open_page("upload") as session:
     st.caption(
         "One bulk RNA-seq profile or many: CSV, TSV, TXT (also .gz), XLSX, Parquet, GCT or h5ad, "
-        "up to 512 MB. It is read in this computer's memory, never stored and never sent. Take "
+        "up to 500 MB. It is read in this computer's memory, never stored and never sent. Take "
         "names, dates and record numbers out first."
     )
     file = st.file_uploader("Expression file", type=quality.FORMATS, key="expression_file")

@@ -22,7 +22,7 @@ def readable(ranking: pd.DataFrame) -> pd.DataFrame:
         call=[CALLS[call].label for call in ranking["call"]],
         agreement=agreement.where(ranking["call"] != "not assessable", ""),
         first_line=["✓" if first else "" for first in ranking["first_line"]],
-        low_confidence=["▲ low" if low else "" for low in ranking["low_confidence"]],
+        low_confidence=["low" if low else "" for low in ranking["low_confidence"]],
     )
 
 

@@ -122,7 +122,7 @@ def _rule(headline: Headline, threshold: float) -> str:
     if headline.probability < 0.5:
         return said
     return (
-        f"{said} Most cell lines resist, so this is much less resistance than usual; "
+        f"{said} Most cell lines resist, so this is less resistance than usual; "
         "**resistance is still the more likely outcome.**"
     )
 

@@ -30,7 +30,7 @@ def train(
     training_set = load_training_set(folder)
     table = judge(training_set, folder, seeds, jobs)
     tumours = load_tumours(folder)
-    plan = Plan(name, tuple(learned_names()), seeds, datetime.now(UTC).date().isoformat())
+    plan = Plan(name, tuple(learned_names()), datetime.now(UTC).date().isoformat())
     model_set = fit_set(
         plan, training_set, tumours, lambda step: typer.echo(f"Fitting {step} …", err=True)
     )

@@ -28,6 +28,8 @@ from resvae_core.models.catalog import build_model, floor_names
 from resvae_core.models.floors import DrugTissueMean
 from resvae_core.tables import Expression, Screen
 
+SCHEMA_VERSION = 2
+"""Raised with every change of models or metrics that a configuration does not show."""
 ALL_DRUGS = "(all)"
 COLUMNS = ["split", "seed", "fold", "model", "drug", "metric", "value", "n"]
 PERMUTED = "_permuted"
@@ -161,7 +163,8 @@ def _lift(table: pd.DataFrame) -> pd.DataFrame:
 
 def _digest(names: Sequence[str], samples: Samples, screen: Screen) -> str:
     configurations = {name: build_model(name).configuration() for name in names}
-    digest = hashlib.sha256(json.dumps(configurations, sort_keys=True).encode())
+    text = json.dumps([SCHEMA_VERSION, configurations], sort_keys=True)
+    digest = hashlib.sha256(text.encode())
     digest.update(samples.expression.digest().encode())
     digest.update(screen.ln_ic50.to_numpy().tobytes() + screen.resistant.to_numpy().tobytes())
     digest.update("\x1f".join([*screen.drugs, *screen.tissue]).encode())
@@ -169,4 +172,6 @@ def _digest(names: Sequence[str], samples: Samples, screen: Screen) -> str:
 
 
 def _path(cache: Path, key: str, fold: Fold) -> Path:
-    return cache / key / f"{fold.split}-{fold.seed}-{fold.number}.parquet"
+    members = "\x1f".join([*fold.train, "", *fold.test])
+    digest = hashlib.sha256(members.encode()).hexdigest()[:8]
+    return cache / key / f"{fold.split}-{fold.seed}-{fold.number}-{digest}.parquet"

@@ -7,7 +7,8 @@ made-up value.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ Array = NDArray[np.float64]
 
 MEANINGS = {
     "roc_auc": "ROC AUC of resistant against sensitive lines",
-    "within_tissue_roc_auc": "ROC AUC over pairs of lines of the same tissue",
+    "within_tissue_roc_auc": "ROC AUC over pairs of lines of the same tissue, pairs of all drugs "
+    "weighing the same",
     "average_precision_sensitive": "average precision of finding sensitive lines",
     "balanced_accuracy": "mean of sensitivity and specificity at the model's threshold",
     "mcc": "Matthews correlation at the model's threshold",
@@ -27,7 +29,8 @@ MEANINGS = {
     "pearson": "Pearson correlation of score and ln IC50",
     "spearman": "Spearman correlation of score and ln IC50",
     "lift_over_tissue_floor": "ROC AUC minus that of the drug × tissue mean on the same fold",
-    "ece": "expected calibration error over ten equal-count bins (lower is better)",
+    "ece": "expected calibration error over ten equal-count bins of all pairs of all drugs (lower "
+    "is better); it says that probabilities are right on average, not that they tell lines apart",
 }
 
 
@@ -65,10 +68,16 @@ def expected_calibration_error(probability: Array, resistant: Array, n_bins: int
 def reliability_bins(
     probability: Array, resistant: Array, n_bins: int = 10
 ) -> list[tuple[float, float, int]]:
-    """Return (mean probability, share resistant, number of pairs) of equal-count bins."""
+    """Return (mean probability, share resistant, number of pairs) of equal-count bins.
+
+    Pairs with the same probability share what was observed of them, so that the order of the pairs
+    does not matter where a bin's edge falls among them.
+    """
+    _, tie, count = np.unique(probability, return_inverse=True, return_counts=True)
+    observed = (np.bincount(tie, weights=resistant) / count)[tie]
     order = np.argsort(probability, kind="stable")
     return [
-        (float(probability[part].mean()), float(resistant[part].mean()), len(part))
+        (float(probability[part].mean()), float(observed[part].mean()), len(part))
         for part in np.array_split(order, n_bins)
         if len(part)
     ]
@@ -108,9 +117,15 @@ def drug_metrics(
     yield "f1_resistant", _f1(positive, called), n
     yield "f1_sensitive", _f1(~positive, ~called) if both else float("nan"), n
     yield "brier", float(np.mean(np.square(probability - resistant))), n
-    constant = n < 3 or np.ptp(score) == 0
-    yield "pearson", 0.0 if constant else float(pearsonr(score, ln_ic50).statistic), n
-    yield "spearman", 0.0 if constant else float(spearmanr(score, ln_ic50).statistic), n
+    yield "pearson", _correlation(pearsonr, score, ln_ic50), n
+    yield "spearman", _correlation(spearmanr, score, ln_ic50), n
+
+
+def _correlation(method: Callable[..., Any], score: Array, ln_ic50: Array) -> float:
+    """Return a correlation; 0 for a constant score, which follows nothing, NaN under 3 lines."""
+    if len(score) < 3:
+        return float("nan")
+    return 0.0 if np.ptp(score) == 0 else float(method(score, ln_ic50).statistic)
 
 
 def _f1(positive: NDArray[np.bool_], called: NDArray[np.bool_]) -> float:

@@ -18,7 +18,9 @@ Means over drugs, with 95 % intervals over folds (corrected resampled t). `leave
 test lines unseen, their tissues seen. `leave_cell_line_out_permuted`: the negative control,
 training lines with each other's responses. `leave_tissue_out`: whole sites of origin unseen. The
 floors, from drug × tissue mean down, read no expression; p is the paired test of ROC AUC against
-the first of them.
+the first of them, not corrected for the number of tests. In `leave_tissue_out` that floor knows no
+tissue of the test lines, so the test there is against chance. Thresholds of models and floors alike
+were chosen on training lines.
 """
 
 HEADLINE = ("roc_auc", "within_tissue_roc_auc", "lift_over_tissue_floor", "pearson", "brier", "ece")

@@ -19,6 +19,7 @@ from resvae_core.evaluation.benchmark import ALL_DRUGS
 from resvae_core.models.floors import DrugTissueMean
 
 INTERVAL = 0.95
+NEVER_NEGATIVE = ("brier", "ece")
 
 
 def summarise(table: pd.DataFrame, *, by_drug: bool = False) -> pd.DataFrame:
@@ -34,8 +35,9 @@ def summarise(table: pd.DataFrame, *, by_drug: bool = False) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns model, split, metric, (drug,) mean, lower, upper (95 %), n_folds, and for ranking
-        metrics difference_to_floor and p_value: the paired test against the drug × tissue mean.
+        Columns model, split, metric, (drug,) mean, lower, upper (95 %), n_folds, and
+        difference_to_floor with p_value: the paired test against the drug × tissue mean, not
+        corrected for the number of tests.
     """
     keys = ["model", "split", "metric", *(["drug"] if by_drug else [])]
     chosen = table[~table["metric"].str.startswith("reliability_")]
@@ -55,7 +57,7 @@ def summarise(table: pd.DataFrame, *, by_drug: bool = False) -> pd.DataFrame:
             {
                 **name,
                 "mean": mean,
-                "lower": mean - half,
+                "lower": max(mean - half, 0.0) if name["metric"] in NEVER_NEGATIVE else mean - half,
                 "upper": mean + half,
                 "n_folds": int(values.notna().sum()),
                 "difference_to_floor": difference,
@@ -82,14 +84,17 @@ def best_model(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
 
 
 def reliability(table: pd.DataFrame) -> pd.DataFrame:
-    """Return calibration curves: model, split, bin, predicted, observed, n (pairs)."""
+    """Return calibration curves: model, split, bin, predicted, observed, n (pairs of one seed)."""
     bins = table[table["metric"].str.startswith("reliability_")]
     parts = bins["metric"].str.extract(r"reliability_(?P<what>[a-z]+)_(?P<bin>\d+)")
     bins = bins.assign(what=parts["what"], bin=parts["bin"].astype(int))
-    wide = bins.pivot_table(
-        index=["model", "split", "bin"], columns="what", values="value", aggfunc="mean"
-    )
-    wide["n"] = bins.groupby(["model", "split", "bin"])["n"].sum() // 2
+    keys = ["model", "split", "bin"]
+    bins["weighted"] = bins["value"] * bins["n"]
+    sums = bins.groupby([*keys, "what"])[["weighted", "n"]].sum()
+    wide = (sums["weighted"] / sums["n"]).unstack("what")
+    n_seeds = table.groupby("split")["seed"].nunique().to_dict()
+    pairs = sums["n"].xs("observed", level="what")
+    wide["n"] = pairs // pairs.index.get_level_values("split").map(n_seeds)
     return wide.reset_index().rename_axis(columns=None)
 
 

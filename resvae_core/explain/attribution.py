@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from resvae_core.data.drugs import find_drug
-from resvae_core.errors import ConfigError
+from resvae_core.errors import ConfigError, InputDataError, UnknownDrugError
 from resvae_core.models.base import ResponseModel, Samples
 from resvae_core.models.cross_fitted import CrossFittedModel
 from resvae_core.models.elastic_net import ElasticNet
@@ -95,6 +95,11 @@ def attribute(model: ResponseModel, samples: Samples, drug: str) -> Attribution:
             remedy="Choose a model that reads expression.",
         )
     name = find_drug(drug).name
+    if name not in model.drugs_:
+        raise UnknownDrugError(
+            f"The model {model.kind!r} was not trained on {name}.",
+            remedy=f"Choose one of its {len(model.drugs_)} drugs.",
+        )
     number = model.drugs_.index(name)
     z = model.standardise(samples)
     parts, base = _explain_score(model, z, number)
@@ -102,6 +107,12 @@ def attribute(model: ResponseModel, samples: Samples, drug: str) -> Attribution:
     parts, base = slope * parts, slope * base + float(model.calibration_.intercept[number])
     score = model.predict(samples).log_odds[name].to_numpy(float)
     error = float(np.abs(base + parts.sum(axis=1) - score).max())
+    if error > TOLERANCE:
+        raise InputDataError(
+            f"The attributions miss the score of {name} by {error:.2g} log-odds; at most "
+            f"{TOLERANCE:g} is accepted.",
+            remedy="Check the sample's range verdict, or explain another model.",
+        )
     table = _tidy(model, samples, parts, base, score)
     return Attribution(table, name, model.kind, _background(model, samples.reference), error)
 

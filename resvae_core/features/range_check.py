@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from resvae_core.compute import derive_seed
+from resvae_core.errors import InputDataError
 from resvae_core.features.genes import arrange
 from resvae_core.features.scaling import Moments
 from resvae_core.tables import Expression
@@ -137,9 +138,19 @@ def fit_reference(groups: Mapping[str, Expression], genes: Sequence[str]) -> Ref
         Name to samples, for example TCGA cohorts; at least two groups.
     genes
         The models' genes; those that no group measured are left out of the reference.
+
+    Raises
+    ------
+    InputDataError
+        If there are fewer than two groups.
     """
+    if len(groups) < 2:
+        raise InputDataError(
+            f"A reference needs at least two groups of samples; there is {len(groups)}.",
+            remedy="Install another cohort: limits are set on groups that were left out.",
+        )
     matrices = [arrange(group, genes) for group in groups.values()]
-    known = np.all([np.isfinite(matrix).any(axis=0) for matrix in matrices], axis=0)
+    known = np.any([np.isfinite(matrix).any(axis=0) for matrix in matrices], axis=0)
     matrices = [matrix[:, known] for matrix in matrices]
     chosen = tuple(gene for gene, there in zip(genes, known, strict=True) if there)
     good = _joint_limits(_held_out(matrices, chosen))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,7 +186,7 @@ class ResponseModel(ABC):
         model.threshold_ = float(document["threshold"])
         try:
             model.restore(load_file(folder / WEIGHTS_FILE), document["learned"])
-        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
+        except (OSError, KeyError, ValueError, RuntimeError, SafetensorError, zlib.error) as error:
             raise ArtifactError(
                 f"The weights of {folder.name} are missing or do not fit its configuration "
                 f"({type(error).__name__}).",

@@ -1,11 +1,14 @@
 """From a raw score to a calibrated probability of resistance with an interval.
 
-Each drug gets a logistic (Platt 1999) curve, fitted on scores of lines that the scoring member had
-not seen. The interval joins two uncertainties on the log-odds scale: how much members that were
-trained on different four fifths of the lines differ, and the standard error of the curve. It says
-where the probability would fall if the model were trained again on other lines of the same kind
-(``benchmarks/interval_coverage.md`` has how often it does), not what else may decide a patient's
-response.
+Each drug gets a logistic curve, fitted on scores of lines that the scoring member had not seen. The
+interval is a confidence interval of that probability for having seen a limited sample of cell
+lines: the delete-a-group jackknife variance of the score (each member leaves one fold out) and the
+standard error of the curve, added on the log-odds scale. It does not say what else may decide a
+patient's response. ``benchmarks/interval_coverage.md`` holds it against models that share no
+training line.
+
+Sources: Platt 1999; Efron and Tibshirani, An Introduction to the Bootstrap (1993), ch. 11; Kott,
+Journal of Official Statistics 17 (2001) for the delete-a-group jackknife.
 """
 
 from __future__ import annotations
@@ -24,6 +27,10 @@ INTERVAL_REACH = float(norm.ppf(0.5 + INTERVAL / 2))
 """Standard errors to either side of the log-odds."""
 RIDGE = 0.1
 """Inverse of scikit-learn's C: pulls a slope that few sensitive lines support towards zero."""
+
+
+MINIMAL_EVIDENCE = float(norm.ppf(0.95))
+"""Standard errors by which a slope must exceed 0; else the score is held to tell nothing."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,11 @@ class Calibration:
         members
             (n_members, n_samples, n_drugs); member k was fitted without fold k.
         """
-        spread = np.var(members, axis=0, ddof=1)
+        n_members = len(members)
+        jackknife = (n_members - 1) * np.var(members, axis=0)
         var_intercept, var_slope, cov = self.covariance.T
         curve = var_intercept + np.square(score) * var_slope + 2 * score * cov
-        error: Array = np.sqrt(np.square(self.slope) * spread + np.maximum(curve, 0.0))
+        error: Array = np.sqrt(np.square(self.slope) * jackknife + np.maximum(curve, 0.0))
         return error
 
 
@@ -92,13 +100,13 @@ def _fit_curve(score: Array, resistant: Array) -> tuple[float, float, Array]:
         return flat
     curve = LogisticRegression(C=1 / RIDGE).fit(x[:, None], y)
     intercept, slope = float(curve.intercept_[0]), float(curve.coef_[0, 0])
-    if slope <= 0:
-        return flat
     weight = expit(intercept + slope * x)
     weight = weight * (1 - weight)
     design = np.column_stack([np.ones_like(x), x])
     hessian = design.T @ (design * weight[:, None]) + np.diag([1e-9, RIDGE])
     inverse = np.linalg.inv(hessian)
+    if slope <= MINIMAL_EVIDENCE * float(np.sqrt(inverse[1, 1])):
+        return flat
     return intercept, slope, np.array([inverse[0, 0], inverse[1, 1], inverse[0, 1]])
 
 

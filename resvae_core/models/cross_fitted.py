@@ -3,8 +3,8 @@
 Fitting deals the training lines into folds and fits one *member* without each fold. The member
 scores the fold it has not seen: those scores calibrate the probabilities and choose the
 threshold. A prediction is the mean over members, and how much they differ gives the interval. So
-the model that is judged is the model that is shipped, and no line is scored by a member that was
-trained on it.
+the model that is judged is the model that is shipped. A training line that is uploaded again is
+scored by members that saw it: its prediction looks better than a new line's.
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from resvae_core.errors import ConfigError
+
+MAX_NODES = 256
 CHUNK = 2_000_000
 """Samples × trees that are walked at a time: bounds the memory at about 50 MB."""
 
@@ -103,6 +106,11 @@ def flatten(trees: Sequence[Any], drugs: Sequence[int]) -> FlatForest:
     """
     parts = [_breadth_first(tree) for tree in trees]
     sizes = [len(part[0]) for part in parts]
+    if max(sizes) > MAX_NODES:
+        raise ConfigError(
+            f"A tree has {max(sizes)} nodes; at most {MAX_NODES} fit a byte.",
+            remedy="Set max_leaf_nodes to 128 or less.",
+        )
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     return FlatForest(
         columns[0].astype(np.int16),

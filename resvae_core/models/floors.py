@@ -14,7 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import logit
 
+from resvae_core.data.splits import leave_cell_line_out
 from resvae_core.models.base import Arrays, Document, Prediction, ResponseModel, Samples
+from resvae_core.models.calibration import choose_threshold
 from resvae_core.tables import Screen
 
 Array = NDArray[np.float64]
@@ -27,22 +29,44 @@ class Floor(ResponseModel):
     """A table of shares: rows = tissues (the last one stands for every other), columns = drugs."""
 
     is_floor = True
-    threshold_ = 0.5
 
     tissues_: tuple[str, ...]
     share_: Array
     error_: Array
 
     def fit(self, samples: Samples, screen: Screen) -> Self:
-        """Count resistant lines; see `ResponseModel.fit`."""
+        """Count resistant lines; see `ResponseModel.fit`.
+
+        The threshold is chosen as the learned models choose theirs, on lines that the shares were
+        not counted on, so that metrics at a threshold compare like with like.
+        """
         self.genes_ = ()
         self.drugs_ = tuple(screen.drugs)
+        self.threshold_ = self._choose_threshold(screen)
+        self._count(screen)
+        return self
+
+    def _count(self, screen: Screen) -> None:
         self.tissues_ = (*sorted(set(screen.tissue)), "any other")
         labels = screen.resistant.to_numpy(float)
         rows = [self._share(labels, (screen.tissue == t).to_numpy()) for t in self.tissues_]
         self.share_ = np.clip(np.stack([row[0] for row in rows]), 0.001, 0.999)
         self.error_ = np.stack([row[1] for row in rows])
-        return self
+
+    def _choose_threshold(self, screen: Screen) -> float:
+        held_out = np.full(screen.resistant.shape, np.nan)
+        for fold in leave_cell_line_out(screen.tissue):
+            self._count(screen.select(fold.train))
+            rows = screen.ln_ic50.index.get_indexer(pd.Index(fold.test))
+            held_out[rows] = self.share_[
+                self._rows(screen.tissue.loc[list(fold.test)].to_numpy(str))
+            ]
+        return choose_threshold(held_out, screen.resistant.to_numpy(float))
+
+    def _rows(self, tissues: NDArray[np.str_]) -> list[int]:
+        """Return the row of the table for each tissue; the last row for one never seen."""
+        position = {tissue: row for row, tissue in enumerate(self.tissues_)}
+        return [position.get(tissue, len(self.tissues_) - 1) for tissue in tissues]
 
     @abstractmethod
     def _share(self, labels: Array, of_tissue: NDArray[np.bool_]) -> tuple[Array, Array]:
@@ -51,9 +75,7 @@ class Floor(ResponseModel):
     def predict(self, samples: Samples) -> Prediction:
         """Look the share up; see `ResponseModel.predict`. No ln IC50 is predicted."""
         self.check_fitted()
-        other = len(self.tissues_) - 1
-        position = {tissue: row for row, tissue in enumerate(self.tissues_)}
-        rows = [position.get(tissue, other) for tissue in samples.tissues()]
+        rows = self._rows(samples.tissues())
         share, reach = self.share_[rows], 1.645 * self.error_[rows]
         index, columns = samples.expression.values.index, list(self.drugs_)
         frames = (

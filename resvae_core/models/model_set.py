@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from resvae_core.data.cancer_types import find_cancer_type
 from resvae_core.data.drugs import find_drug
-from resvae_core.errors import ArtifactError, ConfigError
-from resvae_core.features.range_check import IN_RANGE, OUT_OF_RANGE, Reference
+from resvae_core.errors import ArtifactError, ConfigError, UnknownDrugError
+from resvae_core.features.range_check import BORDERLINE, IN_RANGE, OUT_OF_RANGE, Reference
 from resvae_core.models.base import NO_TISSUE, TUMOURS, ResponseModel, Samples
 from resvae_core.models.cross_fitted import CrossFittedModel
 from resvae_core.tables import Expression
@@ -36,8 +36,9 @@ class Forecast:
     table
         Columns of `COLUMNS`: ``probability`` = P(resistant) in [0, 1]; ``lower`` and ``upper`` its
         90 % interval for the model's own uncertainty; ``call`` one of resistant, sensitive,
-        uncertain, not assessable, or baseline for a floor; ``range`` one of in range, borderline,
-        out of range; ``note`` in words, "" where there is nothing to add.
+        uncertain, not assessable, or baseline for a floor. Only a sample in range gets a firm
+        call: at best uncertain where borderline, not assessable where out of range; ``range`` one
+        of in range, borderline, out of range; ``note`` in words, "" where there is nothing to add.
     ranges
         Index: samples; columns as `Reference.assess` gives them.
     model_set
@@ -69,12 +70,15 @@ class ModelSet:
         ``tumours`` and ``cell_lines``.
     default_model
         Kind that speaks where only one number has room.
+    unproven
+        Kind to the drugs for which it was not shown to beat the tissue floor on unseen lines.
     """
 
     name: str
     models: Mapping[str, ResponseModel]
     references: Mapping[str, Reference]
     default_model: str
+    unproven: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len({model.drugs_ for model in self.models.values()}) > 1:
@@ -147,7 +151,7 @@ class ModelSet:
             If a name is not known.
         """
         cancer = find_cancer_type(cancer_type) if cancer_type else None
-        names = list(dict.fromkeys(find_drug(d).name for d in drugs)) if drugs else [*self.drugs]
+        names = self._drug_names(drugs) if drugs else [*self.drugs]
         kinds = list(models) if models else list(self.models)
         samples = self.samples(expression, cancer.gdsc_tissue if cancer else None, reference)
         ranges = self.references[reference].assess(expression)
@@ -155,6 +159,16 @@ class ModelSet:
         parts = [self._part(self.model(kind), samples, names, ranges, notes) for kind in kinds]
         table = pd.concat(parts, ignore_index=True)
         return Forecast(table, ranges, self.name, reference, cancer.code if cancer else None)
+
+    def _drug_names(self, drugs: Sequence[str]) -> list[str]:
+        names = list(dict.fromkeys(find_drug(drug).name for drug in drugs))
+        unknown = [name for name in names if name not in self.drugs]
+        if unknown:
+            raise UnknownDrugError(
+                f"The model set {self.name} was not trained on {unknown[0]}.",
+                remedy=f"Choose one of its {len(self.drugs)} drugs, or train a set with it.",
+            )
+        return names
 
     def samples(
         self, expression: Expression, tissue: str | None = None, reference: str = TUMOURS
@@ -192,10 +206,14 @@ class ModelSet:
         informative = _informative(model, drugs)
         calls = _calls(model, probability, lower, upper)
         out = (ranges["range"] == OUT_OF_RANGE).to_numpy()[:, None]
+        doubtful = (ranges["range"] == BORDERLINE).to_numpy()[:, None]
         if not model.is_floor:
+            calls = np.where(doubtful, UNCERTAIN, calls)
             calls = np.where(out | ~informative, NOT_ASSESSABLE, calls)
+        unproven = self.unproven.get(model.kind, frozenset())
         drug_notes = [
-            _drug_note(name, known) for name, known in zip(drugs, informative, strict=True)
+            _drug_note(name, known, name not in unproven)
+            for name, known in zip(drugs, informative, strict=True)
         ]
         return pd.DataFrame(
             {
@@ -239,13 +257,15 @@ def _range_notes(ranges: pd.DataFrame) -> list[str]:
     ]
 
 
-def _drug_note(name: str, informative: bool) -> str:
+def _drug_note(name: str, informative: bool, proven: bool) -> str:
     drug = find_drug(name)
     parts = []
     if drug.low_confidence:
         parts.append(f"low-confidence drug: {drug.low_confidence_reason}")
     if not informative:
         parts.append("the model cannot tell cell lines apart for this drug")
+    elif not proven:
+        parts.append("not shown to beat the tissue floor for this drug on unseen lines")
     return "; ".join(parts)
 
 

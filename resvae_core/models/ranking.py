@@ -9,9 +9,10 @@ import pandas as pd
 from resvae_core.data.cancer_types import find_cancer_type
 from resvae_core.data.drugs import load_drugs
 from resvae_core.errors import ConfigError
+from resvae_core.models.floors import DrugTissueMean
 from resvae_core.models.model_set import BASELINE, NOT_ASSESSABLE, Forecast
 
-TISSUE_FLOOR = "drug_tissue_mean"
+TISSUE_FLOOR = DrugTissueMean.kind
 """The floor that a forecast is held against: what a guess from drug and tissue would say."""
 
 

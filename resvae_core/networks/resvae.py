@@ -1,8 +1,8 @@
 """The residual variational autoencoder with a head over all drugs.
 
-Differs from the published model on purpose: one multi-task head that reads the latent mean, trained
-together with the autoencoder, instead of one classifier a drug on a sampled z; z is the mean μ at
-inference, never a draw.
+Differs from the published model on purpose: one multi-task head, trained together with the
+autoencoder, instead of one classifier a drug; at inference the head reads the mean μ, never a draw
+(in training it reads the drawn z).
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file, save_file
 
 from resvae_core.config import models_folder
 from resvae_core.data.files import file_digest
+from resvae_core.data.splits import LEAVE_CELL_LINE_OUT
 from resvae_core.errors import ArtifactError
 from resvae_core.features.range_check import Reference, Thresholds
 from resvae_core.features.scaling import Moments
@@ -27,9 +28,8 @@ from resvae_core.models.base import WEIGHTS_FILE
 from resvae_core.models.catalog import load_model
 from resvae_core.models.model_set import ModelSet
 from resvae_core.registry.card import Card
+from resvae_core.registry.description import CARD_FILE, SET_FILE
 
-SET_FILE = "model_set.json"
-CARD_FILE = "card.json"
 HISTORY_FILE = "history.json"
 REFERENCES = "references"
 EVALUATION = "evaluation"
@@ -71,7 +71,9 @@ def load_model_set(folder: Path | None = None, *, verify: bool = True) -> ModelS
             )
     models = {kind: load_model(folder / kind) for kind in document["models"]}
     references = {name: _load_reference(folder, name) for name in document["references"]}
-    return ModelSet(document["name"], models, references, document["default_model"])
+    return ModelSet(
+        document["name"], models, references, document["default_model"], _load_unproven(folder)
+    )
 
 
 def verify_model_set(folder: Path | None = None) -> list[Verification]:
@@ -212,6 +214,16 @@ def _read_set(folder: Path) -> dict[str, Any]:
 def _write_json(path: Path, document: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _load_unproven(folder: Path) -> dict[str, frozenset[str]]:
+    """Return the drugs for which a model's gain over the tissue floor may be 0 on unseen lines."""
+    table = load_evaluation("per_drug", folder)
+    lift = table[
+        (table["metric"] == "lift_over_tissue_floor") & (table["split"] == LEAVE_CELL_LINE_OUT)
+    ]
+    doubtful = lift[~(lift["lower"] > 0)]
+    return {str(kind): frozenset(rows["drug"]) for kind, rows in doubtful.groupby("model")}
 
 
 def _save_reference(reference: Reference, folder: Path, name: str) -> None:

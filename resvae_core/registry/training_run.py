@@ -39,15 +39,13 @@ class Plan:
         Id of the model set.
     kinds
         Learned models; floors are added.
-    n_seeds
-        Repetitions of the 5-fold split they are judged on.
+
     created
         ISO date for the cards.
     """
 
     name: str
     kinds: tuple[str, ...]
-    n_seeds: int
     created: str
 
 

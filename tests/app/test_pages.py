@@ -92,6 +92,15 @@ def test_ranking_has_all_drugs_in_order_of_probability(open_page, patients) -> N
     assert ranking["probability"].is_monotonic_increasing
 
 
+def test_ranking_has_a_chart_of_the_same_drugs(open_page, patients) -> None:
+    app = open_page("overview", demo(patients, "resistant"))
+    app.session_state["ranking_tabs"] = "Chart"
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert len(app.get("plotly_chart")) == 1
+
+
 def test_explanation_adds_up_to_the_probability_that_the_headline_shows(
     open_page, patients
 ) -> None:

@@ -56,7 +56,7 @@ def folder(screen: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
         response,
         cache=root / "cache",
     )
-    plan = Plan("test-set", ("elastic_net",), 1, "2026-01-01")
+    plan = Plan("test-set", ("elastic_net",), "2026-01-01")
     model_set = fit_set(plan, training_set, tumours)
     publish(plan, model_set, training_set, tumours, table, root / "models")
     return root / "models"
