@@ -103,7 +103,7 @@ def load_training_set(folder: Path, *, include_release_82: bool = True) -> Train
 
 
 def read_lines(folder: Path) -> pd.DataFrame:
-    """Read the cell lines of the development data that have expression.
+    """Read the cell lines of the development data that have expression of their own.
 
     Parameters
     ----------
@@ -118,6 +118,7 @@ def read_lines(folder: Path) -> pd.DataFrame:
         tissue descriptor in lower case (for example ``bone``), else ``other``.
     """
     lines = pd.read_parquet(folder / LINES_FILE).set_index("depmap_id")
+    lines = lines.drop(index=list(MISASSIGNED_LINES), errors="ignore")
     descriptors = pd.read_parquet(folder / CELL_LINES_FILE, columns=["cosmic_id", "tissue1"])
     tissue1 = lines["cosmic_id"].map(descriptors.set_index("cosmic_id")["tissue1"])
     lines["tissue"] = _tissue(lines["tcga"], tissue1)
@@ -224,12 +225,12 @@ def _developed(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, 
     """Read the development data: expression, lines, responses, names of the files."""
     require_files(folder, TRAINING_FILES)
     values, lines = pd.read_parquet(folder / EXPRESSION_FILE), read_lines(folder)
+    values = values.drop(index=list(MISASSIGNED_LINES), errors="ignore")
     if set(values.index) != set(lines.index):
         raise InputDataError(
             f"{EXPRESSION_FILE} and {LINES_FILE} list different cell lines.",
             remedy="Install both from the same release.",
         )
-    values = values.drop(index=list(MISASSIGNED_LINES), errors="ignore")
     response = read_response(folder / RESPONSE_FILE)
     return current_symbols(values), lines.loc[values.index], response, list(TRAINING_FILES)
 

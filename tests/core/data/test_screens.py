@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from resvae_core.data.drugs import Drug, load_drugs
 from resvae_core.data.gdsc import RESPONSE_DTYPES
 from resvae_core.data.screens import (
+    MISASSIGNED_LINES,
     TrainingSet,
     build_screen,
     label_resistant,
@@ -147,8 +148,8 @@ def test_two_releases_side_by_side_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-def test_training_set_has_669_lines_682_genes_and_72_drugs(training: TrainingSet) -> None:
-    assert training.expression.values.shape == (669, 682)
+def test_training_set_has_668_lines_682_genes_and_72_drugs(training: TrainingSet) -> None:
+    assert training.expression.values.shape == (668, 682)
     assert training.screen.drugs == list(load_drugs())
     assert training.screen.lines == training.expression.samples
     assert training.screen.tissue.notna().all()
@@ -195,3 +196,11 @@ def test_venetoclax_follows_bcl2_expression(training: TrainingSet) -> None:
         [training.expression.values["BCL2"], training.screen.ln_ic50["Venetoclax"]], axis=1
     ).dropna()
     assert pair.corr(method="spearman").iloc[0, 1] == pytest.approx(-0.45, abs=0.03)
+
+
+@pytest.mark.data
+def test_no_two_lines_carry_one_profile(training: TrainingSet) -> None:
+    values = training.expression.values.to_numpy(float)
+    correlation = np.corrcoef(values) - np.eye(len(values))
+    assert correlation.max() < 0.99
+    assert not set(MISASSIGNED_LINES) & set(training.screen.lines)

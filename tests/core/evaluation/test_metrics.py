@@ -50,6 +50,11 @@ def test_calibration_error_of_perfect_and_of_overconfident_probabilities() -> No
     assert expected_calibration_error(np.ones(1000), np.repeat([1.0, 0.0], 500)) == 0.5
 
 
+def test_calibration_error_of_a_constant_does_not_depend_on_the_order_of_lines() -> None:
+    truth = np.repeat([1.0, 0.0], 500)
+    assert expected_calibration_error(np.full(1000, 0.5), truth) == pytest.approx(0)
+
+
 def test_every_metric_is_explained_and_one_class_gives_nan() -> None:
     n = 12
     rng = np.random.default_rng(1)

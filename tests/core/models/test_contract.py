@@ -141,24 +141,38 @@ def test_permuted_labels_fall_to_chance(name: str) -> None:
 
 
 @learned_model
-def test_scaling_sees_training_rows_only(name: str, fitted: Fitted, screen: Data) -> None:
-    model = fitted[name]
-    assert isinstance(model, CrossFittedModel)
-    train = screen[0].expression.values.iloc[:120][list(model.genes_)]
-    assert np.allclose(model.moments_["cell_lines"].mean, train.mean(), atol=1e-4)
-
-
-@learned_model
-def test_unmeasured_labels_carry_no_information(name: str, screen: Data) -> None:
-    """Changing nothing but which value hides behind a NaN cannot change a model: there is none."""
+def test_nothing_of_the_test_lines_reaches_the_fit(name: str, fitted: Fitted, screen: Data) -> None:
+    """Lines that are left out may hold anything: the fitted model is the same."""
     samples, response = screen
-    train = tuple(response.lines[:60])
-    part = response.select(train)
-    emptied = part.ln_ic50.copy()
-    emptied.iloc[:20, 0] = np.nan
-    labels = part.resistant.where(emptied.notna())
-    model = SMALL_MODELS[name]().fit(samples.select(train), Screen(emptied, labels, part.tissue))
-    assert np.isfinite(model.predict(held_out(screen)).log_odds.to_numpy()).all()
+    train = tuple(response.lines[:120])
+    spoilt = samples.expression.values.copy()
+    spoilt.iloc[120:] = 15.0
+    labels = response.resistant.copy()
+    labels.iloc[120:] = 1 - labels.iloc[120:]
+    changed = Screen(response.ln_ic50, labels, response.tissue)
+    again = SMALL_MODELS[name]().fit(
+        Samples(Expression(spoilt), samples.tissue).select(train), changed.select(train)
+    )
+    pd.testing.assert_frame_equal(
+        again.predict(held_out(screen)).log_odds, fitted[name].predict(held_out(screen)).log_odds
+    )
+
+
+@pytest.mark.parametrize("name", ["elastic_net", "random_forest"])
+def test_an_unmeasured_line_is_as_if_it_were_not_there(name: str) -> None:
+    """The member that is fitted on masked rows equals the one that never saw those rows."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(80, 10)).astype(np.float32)
+    target = rng.normal(size=(80, 1))
+    target[60:] = np.nan
+    scores = []
+    for rows in (80, 60):
+        model = SMALL_MODELS[name]()
+        assert isinstance(model, CrossFittedModel)
+        model.drugs_ = ("Cisplatin",)
+        model._fit_member(0, z[:rows], target[:rows])
+        scores.append(model._score_member(0, z))
+    assert np.array_equal(scores[0], scores[1])
 
 
 @learned_model

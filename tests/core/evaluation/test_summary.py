@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student_t
+
+from resvae_core.evaluation.summary import reliability, summarise
+
+FOLDS = [0.70, 0.74, 0.72, 0.80, 0.69]
+
+
+def table(
+    metric: str, values: list[float], n: list[int] | None = None, model: str = "elastic_net"
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "split": "leave_cell_line_out",
+            "seed": 0,
+            "fold": range(len(values)),
+            "model": model,
+            "drug": "Cisplatin",
+            "metric": metric,
+            "value": values,
+            "n": n or [100] * len(values),
+        }
+    )
+
+
+def with_floor(own: pd.DataFrame, metric: str) -> pd.DataFrame:
+    floor = table(metric, [0.65, 0.70, 0.71, 0.72, 0.66], model="drug_tissue_mean")
+    return pd.concat([own, floor], ignore_index=True)
+
+
+def test_interval_and_test_match_nadeau_and_bengio_by_hand() -> None:
+    summary = summarise(with_floor(table("roc_auc", FOLDS), "roc_auc"))
+    row = summary[summary["model"] == "elastic_net"].iloc[0]
+    variance = np.var(FOLDS, ddof=1) * (1 / 5 + 1 / 4)  # five folds: n_test / n_train = 1 / 4
+    assert row["mean"] == pytest.approx(np.mean(FOLDS))
+    reach = student_t.ppf(0.975, df=4) * np.sqrt(variance)
+    assert row["upper"] - row["mean"] == pytest.approx(reach)
+    difference = np.array(FOLDS) - [0.65, 0.70, 0.71, 0.72, 0.66]
+    error = np.sqrt(np.var(difference, ddof=1) * (1 / 5 + 1 / 4))
+    statistic = difference.mean() / error
+    assert row["difference_to_floor"] == pytest.approx(difference.mean())
+    assert row["p_value"] == pytest.approx(2 * student_t.sf(statistic, df=4))
+
+
+def test_within_tissue_weighs_pairs_and_other_metrics_weigh_drugs() -> None:
+    parts = []
+    for metric in ("roc_auc", "within_tissue_roc_auc"):
+        many = table(metric, [0.9, 0.9], n=[300, 300])
+        few = table(metric, [0.5, 0.5], n=[100, 100]).assign(drug="Erlotinib")
+        parts += [many, few, table(metric, [0.5, 0.5], model="drug_tissue_mean")]
+    summary = summarise(pd.concat(parts)).set_index(["model", "metric"])["mean"]
+    assert summary["elastic_net", "roc_auc"] == pytest.approx(0.7)
+    assert summary["elastic_net", "within_tissue_roc_auc"] == pytest.approx(0.8)
+
+
+def test_a_fold_without_a_value_is_left_out() -> None:
+    summary = summarise(with_floor(table("mcc", [*FOLDS[:4], float("nan")]), "mcc"))
+    row = summary[summary["model"] == "elastic_net"].iloc[0]
+    assert row["n_folds"] == 4
+    assert row["mean"] == pytest.approx(np.mean(FOLDS[:4]))
+
+
+def test_bounds_of_errors_are_never_negative() -> None:
+    summary = summarise(with_floor(table("brier", [0.01, 0.02, 0.3, 0.01, 0.02]), "brier"))
+    assert summary.loc[summary["model"] == "elastic_net", "lower"].iloc[0] == 0
+
+
+def test_reliability_counts_pairs_of_one_seed_and_weighs_folds() -> None:
+    parts = []
+    for seed in (0, 1):
+        for what, values in (("predicted", [0.8, 0.6]), ("observed", [0.9, 0.5])):
+            part = table(f"reliability_{what}_0", values, n=[30, 10])
+            parts.append(part.assign(seed=seed, drug="(all)"))
+    curve = reliability(pd.concat(parts)).iloc[0]
+    assert curve["n"] == 40
+    assert curve["predicted"] == pytest.approx(0.75)
+    assert curve["observed"] == pytest.approx(0.8)
