@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from resvae_core.config import CATALOG, data_folder
+from resvae_core.data.screens import read_lines
 
 SENSITIVE_QUANTILE = 0.15
 MIN_FRACTION_BELOW_TOP_DOSE = 0.10
@@ -92,7 +93,7 @@ def build(gdsc: Path) -> pd.DataFrame:
     chosen = pd.read_csv(gdsc / "drugs_72.csv")
     names = pd.read_parquet(gdsc / "drugs.parquet").set_index("drug_id")["synonyms"]
     response = pd.read_parquet(gdsc / "response.parquet")
-    lines = set(pd.read_parquet(gdsc / "expression_lines.parquet")["cosmic_id"])
+    lines = set(read_lines(gdsc.parent)["cosmic_id"])
     by_drug = dict(tuple(response.groupby("drug_id")))
     rows = [
         _row(drug, names.get(drug["drug_id"]), by_drug[drug["drug_id"]], lines)
