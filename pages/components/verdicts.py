@@ -59,7 +59,7 @@ def show_range(session: Session, forecast: Forecast) -> bool:
         st.caption(_what_was_read(session, int(row["n_missing"])))
     reasons = "; ".join(row["reasons"])
     if row["range"] == "borderline":
-        st.warning(f"Read every number with care: {reasons}.")
+        st.warning(f"Read every number with care, no firm call is made: {reasons}.")
     if row["range"] == "out of range":
         st.error(
             "**⊘ Not assessable: this sample is unlike those the models were made for.**\n\n"
@@ -117,7 +117,9 @@ def _rule(headline: Headline, threshold: float) -> str:
             f"Resistant: the whole interval lies at or above this model's limit, {threshold:.2f}."
         )
     if headline.call == "uncertain":
-        return f"Uncertain: the interval includes this model's limit, {threshold:.2f}."
+        if headline.lower < threshold <= headline.upper:
+            return f"Uncertain: the interval includes this model's limit, {threshold:.2f}."
+        return "Uncertain: only a sample that is in range gets a firm call."
     said = f"Sensitive: the whole interval lies below this model's limit, {threshold:.2f}."
     if headline.probability < 0.5:
         return said

@@ -160,10 +160,10 @@ def models_on_one_axis_takeaway(table: pd.DataFrame, *, floor: str = "drug_tissu
     if learned.empty:
         return f"{drug}: no model has a forecast."
     calls = learned["call"].value_counts()
-    top = calls.index[0]
+    said = ", ".join(f"{n} {call}" for call, n in calls.items())
     known = learned["probability"].dropna()
     span = f", probabilities {known.min():.2f} to {known.max():.2f}" if len(known) else ""
-    sentence = f"{drug}: {calls.iloc[0]} of {len(learned)} models say {top}{span}"
+    sentence = f"{drug}, {len(learned)} models: {said}{span}"
     beside = table.loc[table["model"] == floor, "probability"].dropna()
     if len(beside):
         sentence += f"; {model_word(floor)} {beside.iloc[0]:.2f}"

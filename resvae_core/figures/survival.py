@@ -229,7 +229,7 @@ def _add_results(figure: go.Figure, test: LogRank | None, ratio: HazardRatio | N
             xref="x domain",
             yref="y domain",
             x=1,
-            y=1,
+            y=0.93,  # below the grid line of 100 %
             xanchor="right",
             yanchor="top",
             align="right",

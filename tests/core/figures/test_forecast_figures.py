@@ -95,8 +95,7 @@ def test_thresholds_are_marked_on_their_models_rows(forecast) -> None:
 
 def test_takeaway_of_the_models_counts_agreement(forecast) -> None:
     assert models_on_one_axis_takeaway(forecast[forecast["drug"] == "Cisplatin"]) == (
-        "Cisplatin: 2 of 2 models say resistant, probabilities 0.90 to 0.92; Drug × tissue mean "
-        "0.85."
+        "Cisplatin, 2 models: 2 resistant, probabilities 0.90 to 0.92; Drug × tissue mean 0.85."
     )
 
 
