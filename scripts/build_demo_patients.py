@@ -56,6 +56,7 @@ def main() -> None:
     patients.iloc[-1, lost] = 0.0
     write(
         patients,
+        models=story_models(model_set, patients),
         n_sensitive=int(judged.loc[chosen[1], "sensitive"]),
         n_models=len(model_set.learned),
     )
@@ -97,7 +98,21 @@ def choose(judged: pd.DataFrame) -> list[str]:
     return [str(name) for name in (resistant, sensitive, uncertain, ordinary)]
 
 
-def write(patients: pd.DataFrame, n_sensitive: int, n_models: int) -> None:
+def story_models(model_set: ModelSet, patients: pd.DataFrame) -> list[str]:
+    """Return the model that each patient opens with: one that tells the story."""
+    forecast = model_set.predict(
+        Expression(patients), cancer_type=CANCER, drugs=[DRUG], models=model_set.learned
+    )
+    models = []
+    for sample, story in zip(patients.index, STORIES, strict=True):
+        rows = forecast.table[forecast.table["sample"] == sample]
+        tells = list(rows.loc[rows["call"] == story, "model"])
+        usual = model_set.default_model
+        models.append(usual if usual in tells or not tells else tells[-1])
+    return models
+
+
+def write(patients: pd.DataFrame, models: list[str], n_sensitive: int, n_models: int) -> None:
     """Write TPM with genes in rows, as an upload would come, and the stories beside it."""
     table = (np.exp2(patients) - 1).T.round(3)
     table.index.name = "gene"
@@ -111,10 +126,11 @@ def write(patients: pd.DataFrame, n_sensitive: int, n_models: int) -> None:
             "story": story,
             "cancer_type": CANCER,
             "drug": DRUG,
+            "model": model,
             "sentence": STORIES[story].format(drug=DRUG, n=n_sensitive, total=n_models),
             "synthetic": True,
         }
-        for sample, story in zip(patients.index, STORIES, strict=True)
+        for sample, story, model in zip(patients.index, STORIES, models, strict=True)
     ]
     text = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
     (folder / "patients.json").write_text(text, encoding="utf-8")

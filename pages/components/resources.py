@@ -37,7 +37,7 @@ PATIENTS = "tumours"
 
 @st.cache_data(max_entries=1, show_spinner=False)
 def demo_stories() -> list[dict[str, str]]:
-    """Return the demo patients: sample, story, cancer_type, drug, sentence."""
+    """Return the demo patients: sample, story, cancer_type, drug, model, sentence."""
     path = DEMO / "patients.json"
     if not path.is_file():
         return []

@@ -99,7 +99,7 @@ class Session:
         self.refusal = None
 
     def accept_demo(self, patients: Upload, story: dict[str, str]) -> None:
-        """Take one of the synthetic patients over, with the drug and cancer type of its story."""
+        """Take one of the synthetic patients over, with what its story is about."""
         name = story["sample"]
         self.accept(
             replace(patients, expression=patients.expression.select([name])),
@@ -107,6 +107,7 @@ class Session:
             story=story["sentence"],
         )
         self.cancer_type, self.drug = story["cancer_type"], story["drug"]
+        self.model = story["model"]
 
     def pseudonymise(self) -> None:
         """Name the samples S1, S2 and so on, and keep no way back."""

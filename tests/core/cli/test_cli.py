@@ -43,7 +43,12 @@ def test_demo_patients_tell_their_stories(capsys: pytest.CaptureFixture[str]) ->
     table = table[table["model"].isin(learned_names())]
     calls = {story["story"]: table[table["sample"] == story["sample"]] for story in stories}
     assert set(calls["resistant"]["call"]) == {"resistant"}
-    assert (calls["sensitive"]["call"] == "sensitive").sum() >= 3
+    n_sensitive = (calls["sensitive"]["call"] == "sensitive").sum()
+    assert n_sensitive >= 2
+    assert stories[1]["sentence"].startswith(f"{n_sensitive} of {len(learned_names())} models")
+    for story in stories[:3]:
+        told = calls[story["story"]].set_index("model")["call"]
+        assert told[story["model"]] == story["story"]
     assert (calls["uncertain"]["call"] == "uncertain").sum() >= 3
     assert set(calls["out of range"]["range"]) == {"out of range"}
     assert set(calls["out of range"]["call"]) == {"not assessable"}
