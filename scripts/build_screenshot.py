@@ -24,13 +24,15 @@ def main() -> None:
     address = parser.parse_args().address
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
         page = browser.new_page(viewport={"width": 1400, "height": 1000}, color_scheme="light")
         page.goto(address)
         page.get_by_role("button", name="Load DEMO-2").click()
         page.get_by_text("Probability of resistance").first.wait_for(timeout=60_000)
         page.wait_for_selector(READY)
-        page.wait_for_timeout(1000)
+        page.wait_for_timeout(3000)
         page.screenshot(path=PROJECT_ROOT / "docs" / "overview.png")
         browser.close()
 
