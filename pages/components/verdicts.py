@@ -99,7 +99,7 @@ def show_headline(session: Session, forecast: Forecast) -> None:
     with st.container(border=True):
         st.markdown(f"### {headline.drug}: :{CALL_COLOURS[headline.call]}[{style.label}]")
         if headline.call == "not assessable":
-            st.markdown(f"{model_word(headline.model)} makes no call here. {plain(headline.note)}")
+            st.markdown(f"{model_word(headline.model)} makes no call here. {_note(headline)}")
             return
         st.markdown(
             f"**Probability of resistance {headline.probability:.2f}** "
@@ -107,7 +107,13 @@ def show_headline(session: Session, forecast: Forecast) -> None:
             f"{model_word(headline.model)}). {_frequency(headline.probability)}"
         )
         st.markdown(_rule(headline, resources.model_set().threshold(headline.model)))
-        st.caption(f"{_agreement(headline)} {_beside_floor(headline)} {plain(headline.note)}")
+        st.caption(f"{_agreement(headline)} {_beside_floor(headline)} {_note(headline)}")
+
+
+def _note(headline: Headline) -> str:
+    """Return the note as a sentence."""
+    note = plain(headline.note)
+    return f"{note[:1].upper()}{note[1:]}." if note else ""
 
 
 def _rule(headline: Headline, threshold: float) -> str:
