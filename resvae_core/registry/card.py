@@ -36,8 +36,8 @@ PURPOSE = (
 LIMITS = (
     "Trained on cancer cell lines, not on patients. No probability here was validated against the "
     "response of a patient.",
-    "Reads a panel of cancer genes, not the genome. A missing gene is read as the reference's mean "
-    "and lowers the range verdict.",
+    "Reads a panel of cancer genes, not the genome. A missing gene is read as the reference's "
+    "mean; more than 5 % missing lower the range verdict.",
     "Tumours are standardised with frozen moments of reference tumours of few cancer types; for "
     "others the level of the probability is less certain than their order.",
     "'Sensitive' is a label on ln IC50: for GDSC2 drugs, the lowest 15 % of all lines screened. "
@@ -45,7 +45,7 @@ LIMITS = (
     "A cell line of the training set that is uploaded looks better predicted than a new one.",
     "Settings were chosen by a few trials on one fold split of the same lines, so the figures may "
     "be slightly favourable. The default model is the best within tissue by a small margin.",
-    "Of the training lines, 144 have expression restored from z-scores (r 0.9999 on shared lines).",
+    "Of the training lines, 143 have expression restored from z-scores (r 0.9999 on shared lines).",
     "Drugs whose ln IC50 is mostly extrapolated beyond the top dose are marked as low confidence.",
 )
 INTERVAL = (
