@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from resvae_core.data.splits import LEAVE_TISSUE_OUT
 from resvae_core.evaluation.metrics import MEANINGS
 from resvae_core.evaluation.summary import summarise
 from resvae_core.models.catalog import KINDS, title_of
@@ -41,6 +42,8 @@ def benchmark_report(table: pd.DataFrame) -> str:
         n_folds = int(rows["n_folds"].max())
         parts.append(f"## {split} ({n_folds} folds)\n\n{_headline(rows)}\n")
         parts.append(f"All metrics, mean:\n\n{_all_metrics(rows)}\n")
+        if split == LEAVE_TISSUE_OUT:
+            parts.append(f"Brier score by fold:\n\n{_by_fold(table, 'brier')}\n")
     meanings = "\n".join(f"- `{name}`: {meaning}" for name, meaning in MEANINGS.items())
     return "\n".join([TITLE, *parts, "## Metrics\n", meanings]) + "\n"
 
@@ -56,6 +59,19 @@ def _headline(rows: pd.DataFrame) -> str:
         p_value = float(own["p_value"]["roc_auc"])
         cells.append("–" if math.isnan(p_value) else f"{p_value:.1e}")
         lines.append(f"| {title_of(kind)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _by_fold(table: pd.DataFrame, metric: str) -> str:
+    """Return a metric's mean over drugs, fold by fold: folds of other sites differ widely."""
+    rows = table[(table["split"] == LEAVE_TISSUE_OUT) & (table["metric"] == metric)]
+    wide = rows.pivot_table(index="model", columns="fold", values="value", aggfunc="mean")
+    lines = ["| model | " + " | ".join(f"fold {fold}" for fold in wide.columns) + " |"]
+    lines.append("|---" * (len(wide.columns) + 1) + "|")
+    for kind in KINDS:
+        if kind in wide.index:
+            cells = " | ".join(f"{value:.3f}" for value in wide.loc[kind])
+            lines.append(f"| {title_of(kind)} | {cells} |")
     return "\n".join(lines)
 
 
