@@ -17,6 +17,24 @@ def models_folder() -> Path:
     return Path(os.environ.get("RESVAE_MODELS") or PROJECT_ROOT / "models")
 
 
+def encoders_folder() -> Path:
+    """Return the folder of encoders that the user fetched or placed.
+
+    ``RESVAE_ENCODERS`` if it is set, else ``encoders/`` of this project. It need not exist. The
+    encoders that are shipped lie in ``encoders/`` of the `models_folder`.
+    """
+    return Path(os.environ.get("RESVAE_ENCODERS") or PROJECT_ROOT / "encoders")
+
+
+def artifacts_folder() -> Path:
+    """Return the folder of what runs leave behind: ``RESVAE_ARTIFACTS``, else ``artifacts/``.
+
+    Finished folds and models, from which an interrupted run goes on. It need not exist, and may be
+    deleted when nothing runs.
+    """
+    return Path(os.environ.get("RESVAE_ARTIFACTS") or PROJECT_ROOT / "artifacts")
+
+
 def data_folder() -> Path | None:
     """Return the folder of installed real data, or None where there is none.
 

@@ -87,9 +87,17 @@ class DeviceError(ResVAEError):
     """A compute device that was asked for is not there."""
 
 
+class DownloadError(ResVAEError):
+    """A file could not be fetched: no connection, not found, cut short, or no room for it."""
+
+
 class DistributionShiftWarning(UserWarning):
     """The data differ from those a model was trained on."""
 
 
 class ProportionalHazardsWarning(UserWarning):
     """A Cox model's assumption of proportional hazards is doubtful."""
+
+
+class SlowComputationWarning(UserWarning):
+    """A computation that was asked for will take minutes or more on this device."""

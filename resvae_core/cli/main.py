@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from resvae_core.cli import data, evaluate, explain, models, predict, train
+from resvae_core.cli import data, encoders, evaluate, explain, models, predict, pretrain, train
 from resvae_core.config import RESEARCH_USE
 from resvae_core.errors import ResVAEError
 
@@ -23,8 +23,10 @@ program.command("predict")(predict.predict)
 program.command("explain")(explain.explain)
 program.command("evaluate")(evaluate.evaluate)
 program.command("train")(train.train)
+program.command("pretrain")(pretrain.pretrain)
 program.add_typer(models.program, name="models")
 program.add_typer(data.program, name="data")
+program.add_typer(encoders.program, name="encoders")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

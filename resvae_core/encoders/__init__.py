@@ -1,0 +1,1 @@
+"""What turns the expression of a sample into an embedding, behind one protocol."""
