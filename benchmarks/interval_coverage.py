@@ -12,6 +12,7 @@ widths here are larger than those shown to users.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ from scipy.special import logit
 
 from resvae_core.data.screens import TrainingSet, load_training_set
 from resvae_core.data.splits import leave_cell_line_out
-from resvae_core.models.base import Prediction, Samples
-from resvae_core.models.catalog import build_model, learned_names
+from resvae_core.models.base import Prediction, ResponseModel, Samples
+from resvae_core.models.catalog import build_model, learned_names, with_needs
 
 
 def main() -> None:
@@ -31,32 +32,46 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2)
     options = parser.parse_args()
     training_set = load_training_set(options.data)
+    found = [judge(options.models, training_set, seed) for seed in range(options.repeats)]
     print("| model | coverage, nominal 0.90 | median width of an interval |\n|---|---|---|")
     for kind in options.models:
-        found = [judge(kind, training_set, seed) for seed in range(options.repeats)]
-        inside, width = np.mean(found, axis=0)
-        print(f"| {kind} | {inside:.3f} | {width:.3f} |", flush=True)
+        inside, width = np.mean([one[kind] for one in found], axis=0)
+        print(f"| {kind} | {inside:.3f} | {width:.3f} |")
 
 
-def judge(kind: str, training_set: TrainingSet, seed: int) -> tuple[float, float]:
-    """Return coverage and median width of one repetition."""
+def judge(
+    kinds: Sequence[str], training_set: TrainingSet, seed: int
+) -> dict[str, tuple[float, float]]:
+    """Return coverage and median width of one repetition, by kind."""
     folds = leave_cell_line_out(training_set.screen.tissue, seed=seed)
     test = folds[0].test
     halves = (folds[1].test + folds[2].test, folds[3].test + folds[4].test)
-    one, other = (train_and_predict(kind, training_set, half, test, seed) for half in halves)
+    one, other = (train_and_predict(kinds, training_set, half, test, seed) for half in halves)
+    return {kind: compare(one[kind], other[kind]) for kind in kinds}
+
+
+def compare(one: Prediction, other: Prediction) -> tuple[float, float]:
+    """Return the share of pairs within the joined intervals, and the median width of one's."""
     joined = np.hypot(half_width(one), half_width(other))
     gap = np.abs(one.log_odds.to_numpy() - other.log_odds.to_numpy())
     return float(np.mean(gap <= joined)), float(np.median(one.upper - one.lower))
 
 
 def train_and_predict(
-    kind: str, training_set: TrainingSet, train: tuple[str, ...], test: tuple[str, ...], seed: int
-) -> Prediction:
-    """Fit a model on some lines and predict others."""
+    kinds: Sequence[str],
+    training_set: TrainingSet,
+    train: tuple[str, ...],
+    test: tuple[str, ...],
+    seed: int,
+) -> dict[str, Prediction]:
+    """Fit models on some lines and predict others."""
     samples = Samples(training_set.expression, training_set.screen.tissue)
-    model = build_model(kind, seed=seed)
-    model.fit(samples.select(train), training_set.screen.select(train))
-    return model.predict(samples.select(test))
+    fitted: dict[str, ResponseModel] = {}
+    for kind in with_needs(kinds):
+        fitted[kind] = build_model(kind, seed=seed)
+        fitted[kind].build_from(fitted)
+        fitted[kind].fit(samples.select(train), training_set.screen.select(train))
+    return {kind: fitted[kind].predict(samples.select(test)) for kind in kinds}
 
 
 def half_width(prediction: Prediction) -> np.ndarray:

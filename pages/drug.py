@@ -1,8 +1,18 @@
-"""One drug: every model on one axis beside the floors, and what is known of the drug."""
+"""One drug: the five models on one axis with ensemble and floor, how far that holds, the drug."""
 
 import streamlit as st
 
-from pages.components import columns, drug_card, frame, messages, panels, resources, verdicts
+from pages.components import (
+    basis,
+    columns,
+    drug_card,
+    frame,
+    messages,
+    panels,
+    resources,
+    validation,
+    verdicts,
+)
 from resvae_core.figures.forecasts import models_on_one_axis
 
 with frame.open_page("drug") as session:
@@ -15,9 +25,10 @@ with frame.open_page("drug") as session:
 
     st.subheader("What each model says", anchor=False)
     rows = forecast.table.query("sample == @session.sample and drug == @session.drug")
+    figure = models_on_one_axis(rows, thresholds=resources.thresholds(), synthetic=session.is_demo)
     with verdicts.numbers(assessable):
         panels.chart(
-            models_on_one_axis(rows, synthetic=session.is_demo),
+            figure,
             "models-on-one-axis",
             panels.TableView(
                 "models-of-one-drug",
@@ -26,6 +37,9 @@ with frame.open_page("drug") as session:
                 notes=verdicts.provenance_notes(session, forecast),
             ),
         )
+    if assessable:
+        st.subheader("Does it hold in this cancer type?", anchor=False)
+        validation.show_cancer_type(session)
     st.subheader("What is known of the drug", anchor=False)
     drug_card.show_drug(session)
-    verdicts.basis_of_result(session, forecast)
+    basis.show_basis(session, forecast)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components import columns, frame, messages, panels, pickers, resources, verdicts
+from pages.components import basis, columns, frame, messages, panels, pickers, resources, verdicts
 from resvae_core.figures.explanation import waterfall
 
 with frame.open_page("explanation") as session:
@@ -28,6 +28,6 @@ with frame.open_page("explanation") as session:
         verdicts.about_attribution(attribution)
         st.subheader("Survival by one of these genes", anchor=False)
         pickers.gene_links(session, verdicts.by_size(attribution)["gene"])
-        verdicts.basis_of_result(session, forecast)
+        basis.show_basis(session, forecast)
     else:
         st.markdown("There is no call to explain.")

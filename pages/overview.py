@@ -2,7 +2,16 @@
 
 import streamlit as st
 
-from pages.components import downloads, frame, messages, panels, rankings, resources, verdicts
+from pages.components import (
+    basis,
+    downloads,
+    frame,
+    messages,
+    panels,
+    rankings,
+    resources,
+    verdicts,
+)
 from resvae_core.figures.forecasts import drug_ranking, drug_ranking_takeaway
 from resvae_core.models.ranking import rank_drugs
 
@@ -17,7 +26,7 @@ with frame.open_page("overview") as session:
         frame.link_to("explanation", session, f"Why? Genes behind {session.drug}")
 
     st.subheader("All drugs, most sensitive first", anchor=False)
-    ranking = rank_drugs(forecast, session.sample, session.model)
+    ranking = rank_drugs(forecast, session.sample, session.model, resources.thresholds())
     rows = forecast.table[forecast.table["sample"] == session.sample]
     with verdicts.numbers(assessable):
         st.markdown(drug_ranking_takeaway(rows, model=session.model))
@@ -33,4 +42,4 @@ with frame.open_page("overview") as session:
             )
             with chart:
                 panels.draw(figure, "ranking")
-    verdicts.basis_of_result(session, forecast)
+    basis.show_basis(session, forecast)

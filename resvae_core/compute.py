@@ -1,11 +1,12 @@
-"""Devices, seeds and batches: decided once, here."""
+"""Devices, seeds, threads and batches: decided once, here."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from resvae_core.errors import ConfigError, DeviceError
@@ -99,6 +100,26 @@ def describe_device(device: torch.device) -> str:
     if device.type == "cpu":
         return "CPU"
     return f"{torch.cuda.get_device_name(device)} ({device})"
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread inside a ``with`` block, as whatever is fitted must be.
+
+    How a sum is dealt to threads decides its last digits, and training makes them grow: with one
+    thread the result is the same on machines with other numbers of cores. Run folds, not fits, in
+    parallel.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    with threadpool_limits(1):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def in_batches(n: int, batch: int, run: Callable[[int, int], Result]) -> list[Result]:

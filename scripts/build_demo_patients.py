@@ -22,6 +22,7 @@ from resvae_core.config import ASSETS
 from resvae_core.data.cohorts import load_cohort
 from resvae_core.data.synthetic import FactorModel
 from resvae_core.models.model_set import ModelSet
+from resvae_core.models.ranking import FIVE
 from resvae_core.registry.store import load_model_set
 from resvae_core.tables import Expression
 
@@ -29,8 +30,8 @@ CANCER, DRUG = "LUAD", "Cisplatin"
 N_BATCHES, BATCH, N_FACTORS, SEED = 8, 400, 20, 20261120
 SHARE_LOST = 0.5
 STORIES = {
-    "resistant": "Every model calls this synthetic tumour resistant to {drug}.",
-    "sensitive": "{n} of {total} models call this synthetic tumour sensitive to {drug}: rare.",
+    "resistant": "All five models call this synthetic tumour resistant to {drug}.",
+    "sensitive": "{n} of the five models call this synthetic tumour sensitive to {drug}: rare.",
     "uncertain": "The models cannot decide about this synthetic tumour and {drug}.",
     "out of range": "Half of this synthetic sample's genes were lost: believe no model here.",
 }
@@ -58,7 +59,6 @@ def main() -> None:
         patients,
         models=story_models(model_set, patients),
         n_sensitive=int(judged.loc[chosen[1], "sensitive"]),
-        n_models=len(model_set.learned),
     )
 
 
@@ -78,8 +78,8 @@ class Source:
 
 
 def judge(model_set: ModelSet, drawn: Expression) -> pd.DataFrame:
-    """Count the models' calls of each sample that is in range."""
-    forecast = model_set.predict(drawn, cancer_type=CANCER, drugs=[DRUG], models=model_set.learned)
+    """Count the five models' calls of each sample that is in range."""
+    forecast = model_set.predict(drawn, cancer_type=CANCER, drugs=[DRUG], models=FIVE)
     table = forecast.table[forecast.table["range"] == "in range"]
     counts = pd.crosstab(table["sample"], table["call"]).reindex(
         columns=["resistant", "sensitive", "uncertain"], fill_value=0
@@ -112,7 +112,7 @@ def story_models(model_set: ModelSet, patients: pd.DataFrame) -> list[str]:
     return models
 
 
-def write(patients: pd.DataFrame, models: list[str], n_sensitive: int, n_models: int) -> None:
+def write(patients: pd.DataFrame, models: list[str], n_sensitive: int) -> None:
     """Write TPM with genes in rows, as an upload would come, and the stories beside it."""
     table = (np.exp2(patients) - 1).T.round(3)
     table.index.name = "gene"
@@ -127,7 +127,7 @@ def write(patients: pd.DataFrame, models: list[str], n_sensitive: int, n_models:
             "cancer_type": CANCER,
             "drug": DRUG,
             "model": model,
-            "sentence": STORIES[story].format(drug=DRUG, n=n_sensitive, total=n_models),
+            "sentence": STORIES[story].format(drug=DRUG, n=n_sensitive),
             "synthetic": True,
         }
         for sample, story, model in zip(patients.index, STORIES, models, strict=True)

@@ -56,7 +56,15 @@ RANKING: Columns = {
     ),
     "lower": cc.NumberColumn("90 % from", format=_SHARE),
     "upper": cc.NumberColumn("to", format=_SHARE),
-    "agreement": cc.TextColumn("Models agree", help="Models that make the same call"),
+    "agreement": cc.TextColumn(
+        "Five models",
+        help="How many of the five models lean the same way: ▲ to resistant, ▼ to sensitive. "
+        "A model leans to the side of its own limit that its probability lies on. Split: fewer "
+        "than four lean one way, or two make opposite calls.",
+    ),
+    "conformal": cc.TextColumn(
+        "90 % set", help="Classes that cannot be excluded at 90 %; either: the model cannot tell"
+    ),
     "floor": cc.NumberColumn(
         "Tissue floor", format=_SHARE, help="What drug and tissue alone would say"
     ),
@@ -69,8 +77,10 @@ RANKING: Columns = {
         "Confidence", help="ln IC50 hardly reflects a measured effect for this drug"
     ),
     "note": cc.TextColumn("Note", width="large"),
-    "n_agree": None,
+    "n_resistant": None,
+    "n_sensitive": None,
     "n_models": None,
+    "opposed": None,
 }
 
 FORECAST: Columns = {
@@ -80,6 +90,9 @@ FORECAST: Columns = {
     "probability": cc.NumberColumn("P(resistant)", format=_SHARE, help=_DIRECTION),
     "lower": cc.NumberColumn("90 % from", format=_SHARE),
     "upper": cc.NumberColumn("to", format=_SHARE),
+    "conformal": cc.TextColumn(
+        "90 % set", help="Classes that cannot be excluded at 90 % for lines of this lineage"
+    ),
     "call": cc.TextColumn("Call"),
     "range": cc.TextColumn("Range"),
     "note": cc.TextColumn("Note", width="large"),
@@ -128,12 +141,81 @@ SUMMARY: Columns = {
 RELIABILITY: Columns = {
     "model": cc.TextColumn("Model", pinned=True),
     "split": None,
+    "tissue": cc.TextColumn("Cancer type"),
     "bin": cc.NumberColumn("Bin"),
     "predicted": cc.NumberColumn("Predicted", format="%.3f"),
     "observed": cc.NumberColumn("Observed", format="%.3f"),
     "lower": cc.NumberColumn("95 % from", format="%.3f"),
     "upper": cc.NumberColumn("to", format="%.3f"),
-    "n": cc.NumberColumn("Pairs"),
+    "n": cc.NumberColumn("Pairs", help="Pairs of cell line and drug in the bin"),
+    "n_lines": cc.NumberColumn("Lines"),
+    "ece": cc.NumberColumn("Calibration error", format="%.3f"),
+}
+
+COVERAGE: Columns = {
+    "split": None,
+    "model": cc.TextColumn("Model"),
+    "tissue": cc.TextColumn("Cancer type", pinned=True),
+    "drug": cc.TextColumn("Drug", pinned=True),
+    "true_class": cc.TextColumn("True class"),
+    "coverage": cc.NumberColumn("Set held it", format="percent", help="Built for 90 %"),
+    "lower": cc.NumberColumn("95 % from", format="percent"),
+    "upper": cc.NumberColumn("to", format="percent"),
+    "n_lines": cc.NumberColumn("Lines"),
+    "n_pairs": cc.NumberColumn("Pairs"),
+}
+
+COVERAGE_HERE: Columns = {
+    **COVERAGE,
+    "where": cc.TextColumn(
+        "Where",
+        pinned=True,
+        help="The cancer type over all drugs; the drug over all cancer types; all of both",
+    ),
+}
+
+TESTS: Columns = {
+    "split": None,
+    "metric": cc.TextColumn("Metric"),
+    "model": cc.TextColumn("Model", pinned=True),
+    "reference": cc.TextColumn("Against"),
+    "difference": cc.NumberColumn("Difference", format="%+.3f"),
+    "lower": cc.NumberColumn("95 % from", format="%+.3f"),
+    "upper": cc.NumberColumn("to", format="%+.3f"),
+    "n_folds": cc.NumberColumn("Folds"),
+    "p_value": cc.NumberColumn("p (paired over folds)", format="%.2g"),
+    "p_holm": cc.NumberColumn(
+        "p, corrected", format="%.2g", help="Holm's method, for all tests of this metric and split"
+    ),
+}
+
+ABLATIONS: Columns = {
+    "model": cc.TextColumn("Variant", pinned=True),
+    "base": cc.TextColumn("Whole model"),
+    "metric": cc.TextColumn("Metric"),
+    "mean": cc.NumberColumn("Mean", format="%.3f"),
+    "lower": None,
+    "upper": None,
+    "n_folds": cc.NumberColumn("Folds"),
+    "base_mean": cc.NumberColumn("Whole model's", format="%.3f"),
+    "difference": cc.NumberColumn("Difference", format="%+.3f"),
+    "difference_lower": cc.NumberColumn("95 % from", format="%+.3f"),
+    "difference_upper": cc.NumberColumn("to", format="%+.3f"),
+    "p_value": cc.NumberColumn("p (paired over folds)", format="%.2g"),
+    "p_holm": cc.NumberColumn("p, corrected", format="%.2g", help="Holm's method"),
+}
+
+EXTERNAL: Columns = {
+    "source": None,
+    "model": cc.TextColumn("Model", pinned=True),
+    "lines": cc.TextColumn("Lines", help="Whether the line was measured for the drug in training"),
+    "metric": cc.TextColumn("Metric"),
+    "mean": cc.NumberColumn("Mean over drugs", format="%.3f"),
+    "lower": cc.NumberColumn("95 % from", format="%.3f"),
+    "upper": cc.NumberColumn("to", format="%.3f"),
+    "n_drugs": cc.NumberColumn("Drugs"),
+    "n_pairs": cc.NumberColumn("Pairs"),
+    "n_lines": cc.NumberColumn("Cell lines"),
 }
 
 CARD_METRICS: Columns = {

@@ -1,79 +1,67 @@
-"""Model cards and the splits they were judged on."""
+"""Cards of models and encoders: purpose, what they learned from, how good they are, limits."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.components import columns, resources
+from pages.components import basis, columns, resources
 from pages.components.messages import plain
 from resvae_core.config import RESEARCH_USE
-from resvae_core.figures.palette import FLOORS
+from resvae_core.figures.palette import ENSEMBLE, FIVE, SIMPLE, in_order
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from pages.components.state import Session
     from resvae_core.registry.card import Card
 
-SPLITS = {
-    "leave_cell_line_out": "New cell lines",
-    "leave_tissue_out": "New tissues",
-    "leave_cell_line_out_permuted": "Permuted labels (control)",
-}
-SPLIT_HELP = {
-    "leave_cell_line_out": "Test lines were never trained on; their tissue was.",
-    "leave_tissue_out": "Neither test lines nor any line of their tissue were trained on.",
-    "leave_cell_line_out_permuted": "Trained on shuffled labels: nothing may beat the floors here.",
-}
 
-
-def choose_split(summary: pd.DataFrame) -> str:
-    """Offer the splits that were judged; return the chosen one."""
-    known = [split for split in SPLITS if (summary["split"] == split).any()]
-    split = st.segmented_control(
-        "Tested on", known, default=known[0], format_func=SPLITS.__getitem__, required=True
-    )
-    st.caption(SPLIT_HELP[split])
-    return str(split)
-
-
-def reliability_of(split: str) -> pd.DataFrame:
-    """Return the calibration curves of the learned models on a split."""
-    curves = resources.evaluation("reliability")
-    return curves[(curves["split"] == split) & ~curves["model"].isin(FLOORS)]
-
-
-def show_cards(session: Session, cards: list[Card]) -> None:
+def show_cards(session: Session, split: str) -> None:
     """Offer the cards, the session's model first, and show the one that is chosen."""
-    by_kind = {card.kind: card for card in cards}
-    kind = st.selectbox(
-        "Model card",
-        list(by_kind),
-        index=list(by_kind).index(session.model),
-        format_func=lambda kind: _card_word(by_kind[kind]),
+    models = {card.kind: card for card in resources.cards()}
+    encoders = resources.encoder_cards()
+    names = [*in_order(models), *encoders]
+    name = st.selectbox(
+        "Card",
+        names,
+        index=names.index(session.model),
+        format_func=lambda name: _word(name, models, encoders),
+        key="card",
     )
     with st.container(border=True):
-        _show_card(by_kind[kind])
+        if name in models:
+            _show_model(models[name])
+        else:
+            _show_encoder(name, encoders[name])
 
 
-def _card_word(card: Card) -> str:
-    return f"{card.title} ({'floor' if card.document['is_floor'] else 'learned model'})"
+def _word(name: str, models: Mapping[str, Card], encoders: Mapping[str, dict[str, Any]]) -> str:
+    if name in encoders:
+        return f"{encoders[name]['title']} (read by the models)"
+    kinds = {ENSEMBLE: "mean of the five", SIMPLE: "simple model"}
+    kind = "one of the five" if name in FIVE else kinds.get(name, "learned model")
+    floor = models[name].document["is_floor"]
+    return f"{models[name].title} ({'floor' if floor else kind})"
 
 
-def _show_card(card: Card) -> None:
+def _show_model(card: Card) -> None:
     document = card.document
+    training, output = document["training"], document["output"]
     st.caption(f"`{card.id}` · made {document['created']} · {RESEARCH_USE}")
-    st.markdown("**Not for**\n" + _bullets(document["not_for"]))
+    st.markdown("**Not for**\n" + basis.bullets(document["not_for"]))
     st.markdown(f"**For.** {plain(document['purpose'])}")
-    training = document["training"]
+    st.markdown(f"**Reads** {basis.reads(card)}.")
     st.markdown(
         f"**Learned from** {training['n_lines']} cell lines and {training['n_drugs']} drugs, "
         f"{training['share_resistant']:.0%} of the pairs resistant. {plain(training['sources'])}"
     )
-    st.markdown("**Limits**\n" + _bullets(document["limits"]))
+    st.markdown(
+        f"**Says** {plain(output['probability'])}. Limit of the calls: {output['threshold']:.2f} "
+        f"({plain(output['threshold_source'])}). {plain(output['interval'])}"
+    )
+    st.markdown("**Limits**\n" + basis.bullets(document["limits"]))
     metrics = card.metrics()
     st.dataframe(
         metrics.assign(metric=metrics["metric"].str.replace("_", " ")),
@@ -82,16 +70,45 @@ def _show_card(card: Card) -> None:
         key=f"metrics_{card.kind}",
         alt=f"Metrics of {card.title} beside the tissue floor",
     )
+    _made_with(document)
+    _download(card.id, document)
+
+
+def _show_encoder(name: str, card: Mapping[str, Any]) -> None:
+    training, inputs = card["training"], card["inputs"]
+    st.caption(f"`{name}-{card['weights_sha256'][:8]}` · made {card['created']} · {card['notice']}")
+    st.markdown(f"**For.** {plain(card['purpose'])}")
+    st.markdown("**Limits**\n" + basis.bullets(card["limits"]))
+    st.markdown(
+        f"**Reads** {inputs['n_genes']} genes, {plain(inputs['unit'])}; missing genes are "
+        f"{plain(inputs['missing_genes'])}. **Gives** "
+        f"{card['architecture']['n_dimensions']} dimensions, by {card['n_parameters']:,} "
+        "parameters."
+    )
+    st.markdown(
+        f"**Learned from** {training['n_profiles']:,} profiles to {plain(training['objective'])}, "
+        f"on {plain(training['device'])}; {training['n_held_out']:,} profiles were held out. "
+        f"Labels: {plain(training['labels'])}."
+    )
+    for number, (title, rows) in enumerate(card["figures"].items()):
+        st.markdown(f"**{plain(title)}**")
+        st.dataframe(rows, hide_index=True, key=f"encoder_{name}_{number}", alt=title)
+    _made_with(card)
+    _download(f"encoder-{name}-{card['weights_sha256'][:8]}", card)
+
+
+def _made_with(document: Mapping[str, Any]) -> None:
+    versions = ", ".join(f"{name} {number}" for name, number in document["versions"].items())
+    st.caption(f"Made with {versions}. Weights: SHA-256 `{document['weights_sha256']}`.")
+
+
+def _download(name: str, document: Mapping[str, Any]) -> None:
     st.download_button(
         "Download the card (JSON)",
         json.dumps(dict(document), indent=1, ensure_ascii=False),
-        file_name=f"resvae-card-{card.id}.json",
+        file_name=f"resvae-card-{name}.json",
         mime="application/json",
-        key=f"card_{card.kind}",
+        key=f"card_{name}",
         icon=":material/download:",
         on_click="ignore",
     )
-
-
-def _bullets(lines: list[str]) -> str:
-    return "\n".join(["", *(f"- {plain(line)}" for line in lines)])

@@ -15,7 +15,7 @@ from pages.components import resources
 from pages.components.state import CUTS, MODELS, SYNTHETIC_COHORT, Session, load_session
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.data.drugs import load_drugs
-from resvae_core.figures.palette import model_word
+from resvae_core.figures.palette import in_order, model_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +115,7 @@ def models(session: Session) -> tuple[str, ...]:
         return MODELS
     if session.model not in installed.learned:
         session.model = installed.default_model
-    return installed.learned
+    return tuple(in_order(installed.learned))
 
 
 def option(label: str, words: dict[Option, str]) -> Option | None:

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.components import columns
 from pages.components.state import Session, load_session
 from resvae_core.figures.palette import CALLS
+from resvae_core.models.ranking import Agreement
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     import pandas as pd
+
+SETS = {
+    "resistant": "resistant only",
+    "sensitive": "sensitive only",
+    "both": "either",
+    "neither": "empty",
+    "": "",
+}
+"""Conformal sets in words."""
 
 
 def readable(ranking: pd.DataFrame) -> pd.DataFrame:
-    """Return a ranking with shape and word for each call, and the agreement as "3 of 4"."""
-    agreement = ranking["n_agree"].astype(str) + " of " + ranking["n_models"].astype(str)
+    """Return a ranking with shape and word for each call, and the agreement as "4 of 5 ▲"."""
     return ranking.assign(
         call=[CALLS[call].label for call in ranking["call"]],
-        agreement=agreement.where(ranking["call"] != "not assessable", ""),
+        agreement=[_lean(row) for row in ranking.to_dict("records")],
+        conformal=[SETS[name] for name in ranking["conformal"]],
         first_line=["✓" if first else "" for first in ranking["first_line"]],
         low_confidence=["low" if low else "" for low in ranking["low_confidence"]],
     )
+
+
+def _lean(row: dict[Hashable, Any]) -> str:
+    """Return how many of the five lean the same way, its shape, and whether they are split."""
+    counts = Agreement(row["n_resistant"], row["n_sensitive"], row["n_models"], row["opposed"])
+    if row["call"] == "not assessable" or not counts.n_agree:
+        return ""
+    word = "resistant" if counts.n_resistant >= counts.n_sensitive else "sensitive"
+    split = " split" if counts.models_disagree else ""
+    return f"{counts.n_agree} of {counts.n_models} {CALLS[word].symbol}{split}"
 
 
 def choose_drug(session: Session, ranking: pd.DataFrame) -> None:

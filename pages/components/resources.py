@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import streamlit as st
 
@@ -185,7 +185,7 @@ def cards() -> list[Card]:
     return _cards(set_digest())
 
 
-@st.cache_data(max_entries=6, show_spinner=False)
+@st.cache_data(max_entries=12, show_spinner=False)
 def _evaluation(name: str, digest: str) -> pd.DataFrame:
     from resvae_core.registry.store import load_evaluation
 
@@ -193,8 +193,66 @@ def _evaluation(name: str, digest: str) -> pd.DataFrame:
 
 
 def evaluation(name: str) -> pd.DataFrame:
-    """Return a table of the evaluation: ``summary``, ``per_drug`` or ``reliability``."""
+    """Return a table of the evaluation, by the names of `registry.store.load_evaluation`.
+
+    Raises
+    ------
+    ArtifactError
+        If the set was saved without it.
+    """
     return _evaluation(name, set_digest())
+
+
+def evaluation_if_any(name: str) -> pd.DataFrame | None:
+    """Return a table of the evaluation, None where the set was saved without it."""
+    try:
+        return evaluation(name)
+    except ArtifactError:
+        return None
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _order_sentence(digest: str) -> str:
+    from resvae_core.evaluation.report import order_sentence
+
+    return order_sentence(evaluation("summary"), evaluation("comparisons"))
+
+
+def order_sentence() -> str:
+    """Say whether the published order of the five models holds on the lines they were judged on."""
+    return _order_sentence(set_digest())
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def external_sources() -> dict[str, str]:
+    """Return the external measurements by their key in the evaluation, in words."""
+    from resvae_core.evaluation.external import SOURCES
+
+    return dict(SOURCES)
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _encoder_cards(digest: str) -> dict[str, dict[str, Any]]:
+    from resvae_core.encoders.shipped import SHIPPED_NAMES, load_card
+
+    cards = {}
+    for name in SHIPPED_NAMES:
+        try:
+            cards[name] = load_card(name)
+        except ArtifactError:
+            continue
+    return cards
+
+
+def encoder_cards() -> dict[str, dict[str, Any]]:
+    """Return the cards of the shipped encoders that are there, by name."""
+    return _encoder_cards(set_digest())
+
+
+def thresholds() -> dict[str, float]:
+    """Return each learned model's probability at which its calls part."""
+    models = model_set()
+    return {kind: models.threshold(kind) for kind in models.learned}
 
 
 def forecast(session: Session) -> Forecast:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
-from streamlit import column_config as cc
 
-from pages.components import resources
+from pages.components import resources, validation
 from pages.components.messages import plain
 from pages.components.quality import unit_word
 from resvae_core.data.cancer_types import load_cancer_types
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from resvae_core.explain.attribution import Attribution
     from resvae_core.models.model_set import Forecast
     from resvae_core.models.ranking import Headline
-    from resvae_core.registry.card import Card
 
 Colour = Literal["green", "orange", "red"]
 
@@ -36,12 +34,6 @@ CALL_COLOURS = {
     "sensitive": "blue",
     "uncertain": "gray",
     "not assessable": "gray",
-}
-BASIS_METRICS = {
-    "roc_auc": "ROC AUC",
-    "within_tissue_roc_auc": "ROC AUC within tissue",
-    "average_precision_sensitive": "Average precision, sensitive lines",
-    "brier": "Brier score (lower is better)",
 }
 
 
@@ -94,7 +86,8 @@ def _what_was_read(session: Session, n_missing: int) -> str:
 
 def show_headline(session: Session, forecast: Forecast) -> None:
     """Show the call for the chosen drug in words, with interval, agreement and floor."""
-    headline = read_headline(forecast, session.sample, session.model, session.drug)
+    thresholds = resources.thresholds()
+    headline = read_headline(forecast, session.sample, session.model, session.drug, thresholds)
     style = CALLS[headline.call]
     with st.container(border=True):
         st.markdown(f"### {headline.drug}: :{CALL_COLOURS[headline.call]}[{style.label}]")
@@ -106,8 +99,11 @@ def show_headline(session: Session, forecast: Forecast) -> None:
             f"(90 % interval {headline.lower:.2f}–{headline.upper:.2f}, "
             f"{model_word(headline.model)}). {_frequency(headline.probability)}"
         )
-        st.markdown(_rule(headline, resources.model_set().threshold(headline.model)))
-        st.caption(f"{_agreement(headline)} {_beside_floor(headline)} {_note(headline)}")
+        st.markdown(_rule(headline, thresholds[headline.model]))
+        st.markdown(_agreement(headline))
+        limits = validation.exclusion_here(session, headline.conformal)
+        st.markdown(f"{validation.set_in_words(headline.conformal)} {limits}")
+        st.caption(f"{_beside_floor(headline)} {_note(headline)}")
 
 
 def _note(headline: Headline) -> str:
@@ -143,29 +139,18 @@ def _frequency(probability: float) -> str:
 
 
 def _agreement(headline: Headline) -> str:
-    said = f"{headline.n_agree} of {headline.n_models} models make this call."
-    return f"{said} **The models disagree.**" if headline.models_disagree else said
+    """Say which way the five lean, and flag it where they do not agree."""
+    words = headline.agreement.words
+    said = f"{words[:1].upper()}{words[1:]}."
+    if not headline.models_disagree:
+        return said
+    return f":material/call_split: **The models disagree.** {said}"
 
 
 def _beside_floor(headline: Headline) -> str:
     if headline.floor != headline.floor:
         return ""
     return f"Drug and tissue alone, without this profile, would say {headline.floor:.2f}."
-
-
-def basis_of_result(session: Session, forecast: Forecast) -> None:
-    """Say what the numbers on this page rest on, and when not to use them."""
-    card = next(card for card in resources.cards() if card.kind == session.model)
-    with st.expander("Basis of this result", icon=":material/fact_check:"):
-        st.markdown("**Not for**")
-        st.markdown("\n".join(f"- {line}" for line in card.document["not_for"]))
-        made_with, measured = st.columns(2)
-        with made_with:
-            _inputs(session, forecast, card)
-        with measured:
-            _validation(card)
-        st.markdown("**Limits**")
-        st.markdown("\n".join(f"- {line}" for line in card.document["limits"]))
 
 
 def provenance_notes(session: Session, forecast: Forecast) -> tuple[str, ...]:
@@ -191,45 +176,3 @@ def about_attribution(attribution: Attribution) -> None:
         f"{max(attribution.completeness_error, 1e-6):.1g} log-odds. Genes explain the model's "
         "arithmetic; that a gene carries a score does not make it a cause."
     )
-
-
-def _inputs(session: Session, forecast: Forecast, card: Card) -> None:
-    """Name model, training data, file and missing genes."""
-    training, qc = card.document["training"], session.parsed().qc
-    missing = qc.missing(card.document["genes"])
-    st.markdown("**Made from**")
-    st.markdown(
-        f"- Model: {card.title} (`{card.id}`) of `{forecast.model_set}`\n"
-        f"- Trained on {training['n_lines']} cell lines and {training['n_drugs']} drugs; "
-        f"{plain(training['sources'])}\n"
-        f"- Interval: {card.document['output']['interval']}\n"
-        f"- File: SHA-256 `{qc.file_digest[:16]}…`; {plain(qc.conversion)}\n"
-        f"- Missing model genes: {', '.join(missing[:20]) or 'none'}"
-        f"{' and more' if len(missing) > 20 else ''} (read as the mean of the reference)"
-    )
-
-
-def _validation(card: Card) -> None:
-    """Show what the model reached on cell lines it had not seen, beside the floor."""
-    st.markdown("**Measured on cell lines left out of training**")
-    rows = card.metrics().set_index("metric")
-    shown = [
-        {
-            "Metric": word,
-            "This model": rows.loc[name, "mean"],
-            "Tissue floor": rows.loc[name, "floor"],
-        }
-        for name, word in BASIS_METRICS.items()
-        if name in rows.index
-    ]
-    st.dataframe(
-        shown,
-        hide_index=True,
-        key="basis_metrics",
-        alt="Metrics beside the floor",
-        column_config={
-            "This model": cc.NumberColumn(format="%.3f"),
-            "Tissue floor": cc.NumberColumn(format="%.3f"),
-        },
-    )
-    st.caption("No probability here was validated against the response of a patient.")

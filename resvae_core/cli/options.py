@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -41,21 +42,51 @@ def require_data(folder: Path | None) -> Path:
 
 
 def write_table(table: pd.DataFrame, out: Path | None) -> None:
-    """Write a table as CSV, to a file or to standard output.
+    """Write a table as CSV, to a file or to standard output; see `write_tables`."""
+    write_tables([table], out)
+
+
+def write_tables(tables: Iterable[pd.DataFrame], out: Path | None) -> None:
+    """Write tables of the same columns as one CSV, each as it comes: none is held.
+
+    The file appears when it is complete; one that is there already stays until then.
 
     Raises
     ------
     ConfigError
         If the file cannot be written.
     """
-    text = table.to_csv(index=False, float_format="%.6g")
     if out is None:
-        typer.echo(text, nl=False)
+        for text, _ in _as_csv(tables):
+            typer.echo(text, nl=False)
         return
+    plain = not out.is_symlink() and (out.is_file() or not out.exists())
+    target = out.with_name(out.name + ".partial") if plain else out  # a pipe is written to as it is
     try:
-        out.write_text(text, encoding="utf-8")
+        n_rows = _write_parts(_as_csv(tables), target)
+        if plain:
+            target.replace(out)
     except OSError as error:
         raise ConfigError(
             f"{out} cannot be written ({error.strerror}).", remedy="Choose another --out."
         ) from error
-    typer.echo(f"{len(table):,} rows written to {out}.", err=True)
+    finally:
+        if plain:
+            target.unlink(missing_ok=True)
+    typer.echo(f"{n_rows:,} rows written to {out}.", err=True)
+
+
+def _as_csv(tables: Iterable[pd.DataFrame]) -> Iterator[tuple[str, int]]:
+    """Yield each table's text, the first with a header, and its number of rows."""
+    for number, table in enumerate(tables):
+        yield table.to_csv(index=False, header=number == 0, float_format="%.6g"), len(table)
+
+
+def _write_parts(parts: Iterable[tuple[str, int]], path: Path) -> int:
+    """Write texts one after the other; return the number of rows in them."""
+    n_rows = 0
+    with path.open("w", encoding="utf-8") as stream:
+        for text, n in parts:
+            stream.write(text)
+            n_rows += n
+    return n_rows

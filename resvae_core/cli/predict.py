@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from resvae_core.cli.options import ModelsOption, OutOption, write_table
+from resvae_core.cli.options import ModelsOption, OutOption, write_tables
 from resvae_core.config import RESEARCH_USE
 from resvae_core.data.uploads import Unit, Upload, UploadOverrides, read_expression
 from resvae_core.registry.store import load_model_set
@@ -42,15 +42,15 @@ def predict(
     """Predict resistance of samples to drugs.
 
     Columns: sample, drug, model, probability (of resistance), lower, upper (90 % interval), call,
-    range, note.
+    range, note. Many samples are predicted and written a few hundred at a time.
     """
     upload = read(file, unit)
     model_set = load_model_set(models)
     chosen = None if model == ALL else [model]
-    forecast = model_set.predict(
+    forecasts = model_set.predict_in_chunks(
         upload.expression, cancer_type=cancer, drugs=drug, models=chosen, reference=reference
     )
-    write_table(forecast.table, out)
+    write_tables((forecast.table for forecast in forecasts), out)
     typer.echo(RESEARCH_USE + ".", err=True)
 
 

@@ -13,6 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from resvae_core.config import CATALOG
 from resvae_core.errors import CatalogError, UnknownCohortError
 
@@ -24,6 +27,20 @@ FORMS: dict[str, ExpressionForm] = {
     "log2tpm_subset": "log2tpm_subset",
     "none": "none",
 }
+
+BLOOD_TISSUES = (
+    "ALL",
+    "CLL",
+    "DLBC",
+    "LAML",
+    "LCML",
+    "MM",
+    "blood",
+    "leukemia",
+    "lymphoma",
+    "myeloma",
+)
+"""Tissue labels of leukaemias, lymphomas and myelomas."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +130,17 @@ def find_cancer_type(name: str) -> CancerType:
         f"No cancer type {name!r} is among the {len(types)} of TCGA.",
         remedy=f"Did you mean {nearest}?",
     )
+
+
+def is_blood(tissue: ArrayLike) -> NDArray[np.bool_]:
+    """Return which tissue labels are of the blood lineage; every other label counts as solid.
+
+    Parameters
+    ----------
+    tissue
+        (n,) labels as in the training screen (`CancerType.gdsc_tissue`).
+    """
+    return np.isin(np.asarray(tissue, dtype=str), BLOOD_TISSUES)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

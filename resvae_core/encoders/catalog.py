@@ -11,6 +11,9 @@ SHIPPED = ("large", "small")
 OFFICIAL = ("scfoundation", "geneformer")
 """Encoders of other authors, whose weights the user fetches or places."""
 
+UNTRAINED = "-untrained"
+"""Ending of a shipped encoder's name: the same without its pretraining, for ablations."""
+
 NAMES = SHIPPED + OFFICIAL
 
 
@@ -35,6 +38,10 @@ def load_encoder(name: str, *, device: str = "auto") -> Encoder:
         If the device is not there.
     """
     kind = name.partition("/")[0]
+    if name.removesuffix(UNTRAINED) in SHIPPED and name not in SHIPPED:
+        from resvae_core.encoders.shipped import load_untrained
+
+        return load_untrained(name.removesuffix(UNTRAINED), device=device)
     if name in SHIPPED:
         from resvae_core.encoders.shipped import load_shipped
 

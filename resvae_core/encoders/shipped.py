@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resvae_core.compute import choose_device, in_batches
+from resvae_core.compute import choose_device, derive_seed, in_batches
 from resvae_core.config import models_folder
 from resvae_core.data.files import file_digest
 from resvae_core.encoders.base import EXPRESSION_UNIT, REFERENCES, Encoder, require_reference
@@ -237,6 +237,33 @@ def shipped_folder(name: str) -> Path:
     return models_folder() / "encoders" / name
 
 
+def load_card(name: str, *, folder: Path | None = None) -> dict[str, Any]:
+    """Return the card of a shipped encoder, without loading its weights.
+
+    Parameters
+    ----------
+    name
+        ``large`` or ``small``.
+    folder
+        Where its files lie; the shipped place by default.
+
+    Raises
+    ------
+    CatalogError
+        If no shipped encoder has this name.
+    ArtifactError
+        If there is no readable card.
+    """
+    path = (shipped_folder(name) if folder is None else folder) / CARD_FILE
+    try:
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"The card of the encoder {name!r} is missing or is no JSON.", remedy=RESTORE
+        ) from error
+    return card
+
+
 def load_shipped(name: str, device: str = "auto", *, folder: Path | None = None) -> ShippedEncoder:
     """Load a shipped encoder, verified.
 
@@ -270,6 +297,31 @@ def load_shipped(name: str, device: str = "auto", *, folder: Path | None = None)
             remedy=RESTORE,
         ) from error
     return ShippedEncoder(name, network, genes, moments, clip=clip, digest=digest, device=device)
+
+
+def load_untrained(name: str, device: str = "auto") -> ShippedEncoder:
+    """Return a shipped encoder with weights as they were before pretraining: an ablation.
+
+    Parameters
+    ----------
+    name
+        ``large`` or ``small``.
+    device
+        As `compute.choose_device` takes it.
+    """
+    import torch
+
+    folder = shipped_folder(name)
+    document = _read_document(folder)
+    genes = tuple(document["genes"])
+    architecture = Architecture(**document["architecture"])
+    _, moments = _load_weights(folder, architecture, genes)
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed("untrained", name))
+        network = architecture.build(len(genes))
+    clip, digest = float(document["clip"]), f"untrained-{document['weights_sha256']}"
+    title = f"{name}-untrained"
+    return ShippedEncoder(title, network, genes, moments, clip=clip, digest=digest, device=device)
 
 
 def save_shipped(

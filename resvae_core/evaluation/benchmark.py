@@ -1,13 +1,13 @@
 """Every model and every floor on the same folds, as one tidy table.
 
-A fold's result is written when the fold is done, and read back instead of computed when the same
-models meet the same data and fold again: an interrupted run goes on where it was.
+What each model predicts on a fold is written when it is known (see `held_out`) and read back when
+the same model meets the same data and fold again: an interrupted run goes on where it was, and a
+changed model alone is fitted again. A model that is built from others has them fitted beside it in
+the fold, also where their own predictions are kept already: fitted models are not.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -18,22 +18,29 @@ import pandas as pd
 
 from resvae_core.compute import derive_seed
 from resvae_core.data.splits import Fold
+from resvae_core.evaluation.held_out import (
+    HeldOut,
+    keep,
+    paths_of,
+    predict_held_out,
+    read,
+)
 from resvae_core.evaluation.metrics import (
     drug_metrics,
     expected_calibration_error,
     reliability_bins,
+    set_metrics,
 )
-from resvae_core.models.base import Prediction, ResponseModel, Samples
-from resvae_core.models.catalog import build_model, floor_names
+from resvae_core.models.base import ResponseModel, Samples
+from resvae_core.models.catalog import build_model, floor_names, with_needs
 from resvae_core.models.floors import DrugTissueMean
 from resvae_core.tables import Expression, Screen
 
-SCHEMA_VERSION = 2
-"""Raised with every change of models or metrics that a configuration does not show."""
 ALL_DRUGS = "(all)"
-COLUMNS = ["split", "seed", "fold", "model", "drug", "metric", "value", "n"]
 PERMUTED = "_permuted"
 """Ending of a split's name when training labels were permuted: the negative control."""
+
+Row = tuple[str, str, str, float, int]
 
 
 def permuted(fold: Fold) -> Fold:
@@ -60,7 +67,7 @@ def run(
     folds
         Splits of the lines in `screen`.
     cache
-        Folder for finished folds.
+        Folder for predictions.
     n_processes
         Folds that run at the same time; the result does not depend on it.
     progress
@@ -73,49 +80,110 @@ def run(
         ``within_tissue_roc_auc``). Rows with drug ``(all)`` hold metrics over all drugs; metrics
         named ``reliability_*`` hold a calibration curve's bins.
     """
-    names = [*kinds, *floor_names()]
+    folds = list(folds)
+    fit_missing(
+        kinds, folds, expression, screen, cache=cache, n_processes=n_processes, progress=progress
+    )
+    held_out = read_held_out(kinds, folds, expression, screen, cache=cache)
+    return tabulate(held_out, screen)
+
+
+def fit_missing(
+    kinds: Sequence[str],
+    folds: Sequence[Fold],
+    expression: Expression,
+    screen: Screen,
+    *,
+    cache: Path,
+    n_processes: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Fit and keep what is not kept yet; parameters as in `run`."""
     samples = Samples(expression, screen.tissue)
-    key = _digest(names, samples, screen)
-    tasks = [(fold, _path(cache, key, fold)) for fold in folds]
-    waiting = [(fold, path) for fold, path in tasks if not path.is_file()]
-    progress(len(tasks) - len(waiting), len(tasks))
+    tasks = []
+    all_paths = paths_of(cache, _with_floors(kinds), folds, samples, screen)
+    for fold, paths in zip(folds, all_paths, strict=True):
+        missing = {kind: path for kind, path in paths.items() if not path.is_file()}
+        if missing:
+            tasks.append((fold, missing))
+    done = len(folds) - len(tasks)
+    progress(done, len(folds))
+    if not tasks:
+        return
     with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as pool:
-        futures = [
-            pool.submit(_judge_and_keep, names, fold, samples, screen, path)
-            for fold, path in waiting
-        ]
-        for done, future in enumerate(as_completed(futures), start=len(tasks) - len(waiting) + 1):
-            future.result()
-            progress(done, len(tasks))
-    return pd.concat([pd.read_parquet(path) for _, path in tasks], ignore_index=True)
+        futures = [pool.submit(fit_fold, fold, samples, screen, paths) for fold, paths in tasks]
+        try:
+            for finished, future in enumerate(as_completed(futures), start=done + 1):
+                future.result()
+                progress(finished, len(folds))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def judge_fold(names: Sequence[str], fold: Fold, samples: Samples, screen: Screen) -> pd.DataFrame:
-    """Fit every model on a fold's training lines and judge it on the others; see `run`."""
-    train, test = screen.select(fold.train), screen.select(fold.test)
+def read_held_out(
+    kinds: Sequence[str],
+    folds: Sequence[Fold],
+    expression: Expression,
+    screen: Screen,
+    *,
+    cache: Path,
+) -> list[HeldOut]:
+    """Read the predictions that `fit_missing` kept, fold by fold; parameters as in `run`.
+
+    Raises
+    ------
+    ArtifactError
+        If a model was not judged on a fold, or its file cannot be read.
+    """
+    samples = Samples(expression, screen.tissue)
+    all_paths = paths_of(cache, _with_floors(kinds), folds, samples, screen)
+    return [
+        read(path, kind, fold, screen.drugs)
+        for fold, paths in zip(folds, all_paths, strict=True)
+        for kind, path in paths.items()
+    ]
+
+
+def fit_fold(fold: Fold, samples: Samples, screen: Screen, paths: dict[str, Path]) -> None:
+    """Fit models on a fold's training lines and keep what they predict for the others.
+
+    Parameters
+    ----------
+    paths
+        Kind to the file for its predictions. What those kinds are built from is fitted first, and
+        once.
+    """
+    train = screen.select(fold.train)
     if fold.split.endswith(PERMUTED):
         train = _permute(train, derive_seed("permuted", fold.seed, fold.number))
-    rows = []
-    for name in names:
-        model = build_model(name, seed=fold.seed).fit(samples.select(fold.train), train)
-        prediction = model.predict(samples.select(fold.test))
-        rows += _rows(model, prediction, test)
-    table = pd.DataFrame(rows, columns=["model", "drug", "metric", "value", "n"])
-    table = pd.concat([table, _lift(table)], ignore_index=True)
-    table.insert(0, "fold", fold.number)
-    table.insert(0, "seed", fold.seed)
-    table.insert(0, "split", fold.split)
-    return table
+    inputs = samples.select(fold.train)
+    fitted: dict[str, ResponseModel] = {}
+    for kind in with_needs(list(paths)):
+        model = build_model(kind, seed=fold.seed)
+        model.build_from({part: fitted[part] for part in model.needs})
+        fitted[kind] = model.fit(inputs, train)
+        if kind in paths:
+            keep(predict_held_out(model, samples, fold), paths[kind])
 
 
-def _judge_and_keep(
-    names: Sequence[str], fold: Fold, samples: Samples, screen: Screen, path: Path
-) -> None:
-    table = judge_fold(names, fold, samples, screen)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    table.to_parquet(partial)
-    partial.replace(path)
+def tabulate(held_out: Iterable[HeldOut], screen: Screen) -> pd.DataFrame:
+    """Compute every metric of kept predictions; returns the table of `run`."""
+    tissue = pd.Series(pd.factorize(screen.tissue)[0], index=screen.tissue.index)
+    parts = []
+    for one in held_out:
+        rows = _rows(one, screen.select(one.fold.test), tissue.loc[list(one.fold.test)])
+        part = pd.DataFrame(rows, columns=["model", "drug", "metric", "value", "n"])
+        part.insert(0, "fold", one.fold.number)
+        part.insert(0, "seed", one.fold.seed)
+        part.insert(0, "split", one.fold.split)
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True)
+    return pd.concat([table, _lift(table)], ignore_index=True)
+
+
+def _with_floors(kinds: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*kinds, *floor_names()]))
 
 
 def _permute(screen: Screen, seed: int) -> Screen:
@@ -125,53 +193,44 @@ def _permute(screen: Screen, seed: int) -> Screen:
     return Screen(ln_ic50, resistant, screen.tissue)
 
 
-def _rows(
-    model: ResponseModel, prediction: Prediction, test: Screen
-) -> list[tuple[str, str, str, float, int]]:
-    tissue = test.tissue.to_numpy(str)
+def _rows(one: HeldOut, test: Screen, tissue: pd.Series[int]) -> list[Row]:
+    """Return model, drug, metric, value, n of one model on one fold."""
+    labels, ln_ic50 = test.resistant.to_numpy(float), test.ln_ic50.to_numpy(float)
+    codes = tissue.to_numpy()
     rows = []
-    for drug in test.drugs:
-        labels = test.resistant[drug].to_numpy(float)
-        m = ~np.isnan(labels)
+    for d, drug in enumerate(test.drugs):
+        m = ~np.isnan(labels[:, d])
         values = drug_metrics(
-            prediction.log_odds[drug].to_numpy()[m],
-            prediction.probability[drug].to_numpy()[m],
-            model.threshold_,
-            labels[m],
-            test.ln_ic50[drug].to_numpy()[m],
-            tissue[m],
+            one.log_odds[m, d].astype(float),
+            one.probability[m, d].astype(float),
+            one.threshold,
+            labels[m, d],
+            ln_ic50[m, d],
+            codes[m],
         )
-        rows += [(model.kind, drug, metric, value, n) for metric, value, n in values]
-    pairs = test.resistant.notna().to_numpy()
-    truth = test.resistant.to_numpy(float)[pairs]
-    probability = prediction.probability.to_numpy(float)[pairs]
+        rows += [(one.kind, drug, metric, value, n) for metric, value, n in values]
+        if one.sets is not None:
+            shares = set_metrics(one.sets[m, d], labels[m, d])
+            rows += [(one.kind, drug, metric, value, n) for metric, value, n in shares]
+    return rows + _calibration_rows(one, labels)
+
+
+def _calibration_rows(one: HeldOut, labels: np.ndarray) -> list[Row]:
+    measured = ~np.isnan(labels)
+    truth, probability = labels[measured], one.probability[measured].astype(float)
     ece = expected_calibration_error(probability, truth)
-    rows.append((model.kind, ALL_DRUGS, "ece", ece, len(truth)))
+    rows: list[Row] = [(one.kind, ALL_DRUGS, "ece", ece, len(truth))]
     for number, (mean, share, n) in enumerate(reliability_bins(probability, truth)):
-        rows.append((model.kind, ALL_DRUGS, f"reliability_predicted_{number}", mean, n))
-        rows.append((model.kind, ALL_DRUGS, f"reliability_observed_{number}", share, n))
+        rows.append((one.kind, ALL_DRUGS, f"reliability_predicted_{number}", mean, n))
+        rows.append((one.kind, ALL_DRUGS, f"reliability_observed_{number}", share, n))
     return rows
 
 
 def _lift(table: pd.DataFrame) -> pd.DataFrame:
+    keys = ["split", "seed", "fold", "drug"]
     ranking = table[table["metric"] == "roc_auc"]
-    floor = ranking[ranking["model"] == DrugTissueMean.kind].set_index("drug")["value"]
-    lift = ranking.assign(metric="lift_over_tissue_floor")
-    lift["value"] = ranking["value"] - ranking["drug"].map(floor)
-    return lift
-
-
-def _digest(names: Sequence[str], samples: Samples, screen: Screen) -> str:
-    configurations = {name: build_model(name).configuration() for name in names}
-    text = json.dumps([SCHEMA_VERSION, configurations], sort_keys=True)
-    digest = hashlib.sha256(text.encode())
-    digest.update(samples.expression.digest().encode())
-    digest.update(screen.ln_ic50.to_numpy().tobytes() + screen.resistant.to_numpy().tobytes())
-    digest.update("\x1f".join([*screen.drugs, *screen.tissue]).encode())
-    return digest.hexdigest()[:16]
-
-
-def _path(cache: Path, key: str, fold: Fold) -> Path:
-    members = "\x1f".join([*fold.train, "", *fold.test])
-    digest = hashlib.sha256(members.encode()).hexdigest()[:8]
-    return cache / key / f"{fold.split}-{fold.seed}-{fold.number}-{digest}.parquet"
+    floor = ranking[ranking["model"] == DrugTissueMean.kind]
+    floor = floor[[*keys, "value"]].rename(columns={"value": "floor"})
+    lift = ranking.merge(floor, on=keys, how="left").assign(metric="lift_over_tissue_floor")
+    lift["value"] = lift["value"] - lift["floor"]
+    return lift.drop(columns="floor")

@@ -7,12 +7,13 @@ made-up value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import pearsonr, rankdata, spearmanr
+from scipy.stats import rankdata
+
+from resvae_core.models.conformal import BOTH, NEITHER, NOMINAL, RESISTANT, SENSITIVE
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,24 @@ MEANINGS = {
     "lift_over_tissue_floor": "ROC AUC minus that of the drug × tissue mean on the same fold",
     "ece": "expected calibration error over ten equal-count bins of all pairs of all drugs (lower "
     "is better); it says that probabilities are right on average, not that they tell lines apart",
+    "coverage_resistant": f"share of resistant lines whose conformal set contains *resistant*, "
+    f"pairs of all drugs weighing the same (nominal {NOMINAL:.2f})",
+    "coverage_sensitive": f"share of sensitive lines whose conformal set contains *sensitive*, "
+    f"pairs of all drugs weighing the same (nominal {NOMINAL:.2f})",
+    "set_single": "share of pairs whose conformal set names one class",
+    "set_both": "share of pairs whose conformal set holds both classes: the prediction cannot tell",
+    "set_neither": "share of pairs whose conformal set is empty: unlike either class",
 }
+
+WEIGHTED_BY_N = (
+    "within_tissue_roc_auc",
+    "coverage_resistant",
+    "coverage_sensitive",
+    "set_single",
+    "set_both",
+    "set_neither",
+)
+"""Metrics whose mean over drugs weighs pairs, not drugs: few pairs of a drug say little."""
 
 
 def roc_auc(score: Array, positive: NDArray[np.bool_]) -> float:
@@ -46,17 +64,51 @@ def roc_auc(score: Array, positive: NDArray[np.bool_]) -> float:
 
 
 def within_tissue_roc_auc(
-    score: Array, positive: NDArray[np.bool_], tissue: NDArray[np.str_]
+    score: Array, positive: NDArray[np.bool_], tissue: NDArray[np.str_] | NDArray[np.int_]
 ) -> tuple[float, int]:
     """Return the ROC AUC over pairs of the same tissue, and the number of such pairs."""
-    concordant, pairs = 0.0, 0
-    for name in np.unique(tissue):
-        inside = tissue == name
-        n = int(positive[inside].sum()) * int((~positive[inside]).sum())
-        if n:
-            concordant += roc_auc(score[inside], positive[inside]) * n
-            pairs += n
-    return (concordant / pairs if pairs else float("nan")), pairs
+    same = tissue[positive][:, None] == tissue[~positive][None, :]
+    pairs = int(same.sum())
+    if not pairs:
+        return float("nan"), 0
+    difference = score[positive][:, None] - score[~positive][None, :]
+    concordant = (difference[same] > 0).sum() + (difference[same] == 0).sum() / 2
+    return float(concordant / pairs), pairs
+
+
+def average_precision(score: Array, positive: NDArray[np.bool_]) -> float:
+    """Return the mean precision over the steps of recall, high scores first; NaN with one class.
+
+    Lines with the same score are found together, as scikit-learn's does it.
+    """
+    n_positive = int(positive.sum())
+    if n_positive in (0, len(positive)):
+        return float("nan")
+    order = np.argsort(-score, kind="stable")
+    last_of_tie = np.append(np.diff(score[order]) != 0, True)
+    found = np.cumsum(positive[order])[last_of_tie]
+    listed = np.arange(1, len(score) + 1)[last_of_tie]
+    return float(np.sum(np.diff(found, prepend=0) * found / listed) / n_positive)
+
+
+def matthews(positive: NDArray[np.bool_], called: NDArray[np.bool_]) -> float:
+    """Return the Matthews correlation of labels and calls; 0 where either is constant."""
+    return pearson(positive.astype(float), called.astype(float))
+
+
+def pearson(x: Array, y: Array) -> float:
+    """Return Pearson's correlation; 0 for a constant, which follows nothing, NaN under 3 values."""
+    if len(x) < 3:
+        return float("nan")
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    dx, dy = x - x.mean(), y - y.mean()
+    return float(dx @ dy / np.sqrt((dx @ dx) * (dy @ dy)))
+
+
+def spearman(x: Array, y: Array) -> float:
+    """Return Spearman's rank correlation, ties at their mean rank; 0 and NaN as in `pearson`."""
+    return pearson(rankdata(x), rankdata(y))
 
 
 def expected_calibration_error(probability: Array, resistant: Array, n_bins: int = 10) -> float:
@@ -89,43 +141,54 @@ def drug_metrics(
     threshold: float,
     resistant: Array,
     ln_ic50: Array,
-    tissue: NDArray[np.str_],
+    tissue: NDArray[np.str_] | NDArray[np.int_],
 ) -> Iterator[tuple[str, float, int]]:
     """Yield (metric, value, n) of one drug on one fold.
 
     Parameters
     ----------
     score, probability, resistant, ln_ic50, tissue
-        (n_lines,) measured lines only; `resistant` is 0 or 1.
+        (n_lines,) measured lines only; `resistant` is 0 or 1; tissues are names or numbers.
     threshold
         Probability below which a line is called sensitive.
     """
-    from sklearn import metrics
-
     positive = resistant == 1
     n = len(positive)
+    both = 0 < positive.sum() < n
+    called = probability >= threshold
     within, pairs = within_tissue_roc_auc(score, positive, tissue)
     yield "roc_auc", roc_auc(score, positive), n
     yield "within_tissue_roc_auc", within, pairs
-    both = 0 < positive.sum() < n
-    called = probability >= threshold
-    sensitive_precision = metrics.average_precision_score(~positive, -score) if both else np.nan
-    yield "average_precision_sensitive", float(sensitive_precision), n
-    recalls = [np.mean(called[positive] == 1), np.mean(called[~positive] == 0)] if both else np.nan
-    yield "balanced_accuracy", float(np.mean(recalls)), n
-    yield "mcc", float(metrics.matthews_corrcoef(positive, called)) if both else float("nan"), n
+    yield "average_precision_sensitive", average_precision(-score, ~positive), n
+    recalls = (np.mean(called[positive]) + np.mean(~called[~positive])) / 2 if both else np.nan
+    yield "balanced_accuracy", float(recalls), n
+    yield "mcc", matthews(positive, called) if both else float("nan"), n
     yield "f1_resistant", _f1(positive, called), n
     yield "f1_sensitive", _f1(~positive, ~called) if both else float("nan"), n
     yield "brier", float(np.mean(np.square(probability - resistant))), n
-    yield "pearson", _correlation(pearsonr, score, ln_ic50), n
-    yield "spearman", _correlation(spearmanr, score, ln_ic50), n
+    yield "pearson", pearson(score, ln_ic50), n
+    yield "spearman", spearman(score, ln_ic50), n
 
 
-def _correlation(method: Callable[..., Any], score: Array, ln_ic50: Array) -> float:
-    """Return a correlation; 0 for a constant score, which follows nothing, NaN under 3 lines."""
-    if len(score) < 3:
-        return float("nan")
-    return 0.0 if np.ptp(score) == 0 else float(method(score, ln_ic50).statistic)
+def set_metrics(sets: NDArray[np.int8], resistant: Array) -> Iterator[tuple[str, float, int]]:
+    """Yield (metric, value, n) of conformal sets, of one drug or of many pairs.
+
+    Parameters
+    ----------
+    sets
+        (n_pairs,) codes of `models.conformal`.
+    resistant
+        (n_pairs,) 1 or 0.
+    """
+    for name, label, bit in (("resistant", 1, RESISTANT), ("sensitive", 0, SENSITIVE)):
+        inside = (sets[resistant == label] & bit) > 0
+        yield f"coverage_{name}", float(inside.mean()) if len(inside) else float("nan"), len(inside)
+    for name, chosen in (
+        ("single", (sets == RESISTANT) | (sets == SENSITIVE)),
+        ("both", sets == BOTH),
+        ("neither", sets == NEITHER),
+    ):
+        yield f"set_{name}", float(chosen.mean()) if len(sets) else float("nan"), len(sets)
 
 
 def _f1(positive: NDArray[np.bool_], called: NDArray[np.bool_]) -> float:

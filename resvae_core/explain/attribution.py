@@ -9,12 +9,16 @@ what its attribution says is what that reading does (0 in the elastic net and th
 - forests: TreeSHAP, path-dependent (Lundberg et al., Nature Machine Intelligence 2, 2020); base =
   the mean over training lines.
 - Res VAE: integrated gradients (Sundararajan et al., ICML 2017) from every gene at the
-  reference's mean.
+  reference's mean, through the encoder where it reads an embedding. What a gene's rank within
+  the sample adds is counted to that gene; the base has every rank at the reference's mean too.
+- ensemble: the mean of its parts' attributions, which is exact because its score is the mean of
+  theirs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,11 +28,15 @@ from scipy.special import expit
 from resvae_core.data.drugs import find_drug
 from resvae_core.errors import ConfigError, InputDataError, UnknownDrugError
 from resvae_core.models.base import ResponseModel, Samples
-from resvae_core.models.cross_fitted import CrossFittedModel
+from resvae_core.models.calibrated import CalibratedModel
 from resvae_core.models.elastic_net import ElasticNet
+from resvae_core.models.ensemble import Ensemble
 from resvae_core.models.gradient_boosting import GradientBoosting
 from resvae_core.models.random_forest import RandomForest
-from resvae_core.models.resvae import ResVAE
+from resvae_core.models.resvae import GeneFunction, ResVAE
+
+if TYPE_CHECKING:
+    import torch
 
 Array = NDArray[np.float64]
 Matrix = NDArray[np.float32]
@@ -89,7 +97,7 @@ def attribute(model: ResponseModel, samples: Samples, drug: str) -> Attribution:
     UnknownDrugError
         If the drug is not known.
     """
-    if not isinstance(model, CrossFittedModel):
+    if not isinstance(model, CalibratedModel):
         raise ConfigError(
             f"{model.title!r} reads no genes, so there is nothing to attribute.",
             remedy="Choose a model that reads expression.",
@@ -101,8 +109,7 @@ def attribute(model: ResponseModel, samples: Samples, drug: str) -> Attribution:
             remedy=f"Choose one of its {len(model.drugs_)} drugs.",
         )
     number = model.drugs_.index(name)
-    z = model.standardise(samples)
-    parts, base = _explain_score(model, z, number)
+    parts, base = _explain_score(model, samples, number)
     slope = float(model.calibration_.slope[number])
     parts, base = slope * parts, slope * base + float(model.calibration_.intercept[number])
     score = model.predict(samples).log_odds[name].to_numpy(float)
@@ -117,22 +124,33 @@ def attribute(model: ResponseModel, samples: Samples, drug: str) -> Attribution:
     return Attribution(table, name, model.kind, _background(model, samples.reference), error)
 
 
-def _explain_score(model: CrossFittedModel, z: Matrix, drug: int) -> tuple[Array, float]:
-    """Return (n_samples, n_genes) attributions of the mean member score, and their base."""
-    if isinstance(model, ElasticNet):
-        return _explain_linear(model, z, drug)
-    if isinstance(model, GradientBoosting):
-        members = [model.contributions(k, z)[:, drug] for k in range(model.n_members)]
-        values = np.mean(members, axis=0)
-        return values[:, :-1], float(values[0, -1])
-    if isinstance(model, RandomForest):
-        return _explain_forest(model, z, drug)
+def _explain_score(model: CalibratedModel, samples: Samples, drug: int) -> tuple[Array, Array]:
+    """Return (n_samples, n_genes) attributions of the mean score, and (n_samples,) bases."""
+    if isinstance(model, Ensemble):
+        return _explain_mean(model, samples, drug)
     if isinstance(model, ResVAE):
-        return _explain_network(model, z, drug)
-    raise ConfigError(
-        f"No explanation is known for models of kind {model.kind!r}.",
-        remedy="Add one to resvae_core/explain/attribution.py.",
-    )
+        return _explain_networks(model, samples, drug)
+    z = model.standardise(samples)
+    if isinstance(model, ElasticNet):
+        parts, base = _explain_linear(model, z, drug)
+    elif isinstance(model, GradientBoosting):
+        values = np.mean([model.contributions(k, z)[:, drug] for k in range(model.n_members)], 0)
+        parts, base = values[:, :-1], float(values[0, -1])
+    elif isinstance(model, RandomForest):
+        parts, base = _explain_forest(model, z, drug)
+    else:
+        raise ConfigError(
+            f"No explanation is known for models of kind {model.kind!r}.",
+            remedy="Add one to resvae_core/explain/attribution.py.",
+        )
+    return parts, np.full(len(z), base)
+
+
+def _explain_mean(model: Ensemble, samples: Samples, drug: int) -> tuple[Array, Array]:
+    """Average over the parts, which all list the same genes in the same order."""
+    explained = [_explain_score(part, samples, drug) for part in model.parts_.values()]
+    parts, bases = zip(*explained, strict=True)
+    return np.mean(parts, axis=0), np.mean(bases, axis=0)
 
 
 def _explain_linear(model: ElasticNet, z: Matrix, drug: int) -> tuple[Array, float]:
@@ -159,37 +177,52 @@ def _explain_forest(model: RandomForest, z: Matrix, drug: int) -> tuple[Array, f
     return values.reshape(z.shape), float(np.ravel(explainer.expected_value)[0])
 
 
-def _explain_network(model: ResVAE, z: Matrix, drug: int) -> tuple[Array, float]:
+def _explain_networks(model: ResVAE, samples: Samples, drug: int) -> tuple[Array, Array]:
+    import torch
+
+    features = model.gene_features(samples)
+    measured = samples.expression.values.reindex(columns=list(model.genes_)).notna()
+    inputs = (torch.from_numpy(features), torch.from_numpy(measured.to_numpy(np.float32)))
+    explained = [
+        [_integrate(function, inputs, drug) for function in functions]
+        for functions in model.gene_functions(samples.reference)
+    ]
+    parts = [np.mean([part for part, _ in member], axis=0) for member in explained]
+    bases = [np.mean([base for _, base in member], axis=0) for member in explained]
+    by_gene = np.mean(parts, axis=0).reshape(len(features), -1, len(model.genes_)).sum(axis=1)
+    return by_gene, np.mean(bases, axis=0)
+
+
+def _integrate(
+    function: GeneFunction, inputs: tuple[torch.Tensor, torch.Tensor], drug: int
+) -> tuple[Array, Array]:
+    """Return one network's integrated gradients and its response where every feature is 0."""
     import torch
     from captum.attr import IntegratedGradients
 
-    inputs = torch.from_numpy(z)
-    zero = torch.zeros_like(inputs[:1])
-    parts, bases = [], []
-    for network in model.networks_:
-        method = IntegratedGradients(network.response)
-        device = next(network.parameters()).device
-        with torch.inference_mode():
-            base = float(network.response(zero.to(device))[0, drug])
-            score = network.response(inputs.to(device))[:, drug].cpu()
-        for n_steps in N_STEPS:
-            values = method.attribute(
-                inputs.to(device),
-                baselines=zero.to(device),
-                target=drug,
-                n_steps=n_steps,
-                method="gausslegendre",
-                internal_batch_size=4096,
-            ).cpu()
-            if float((base + values.sum(dim=1) - score).abs().max()) < TOLERANCE / 10:
-                break
-        parts.append(values.detach().numpy())
-        bases.append(base)
-    return np.mean(parts, axis=0).astype(float), float(np.mean(bases))
+    z, measured = inputs
+    zero = torch.zeros_like(z)
+    with torch.no_grad():
+        base = function(zero, measured)[:, drug]
+        score = function(z, measured)[:, drug]
+    method = IntegratedGradients(function)
+    for n_steps in N_STEPS:
+        values = method.attribute(
+            z,
+            baselines=zero,
+            target=drug,
+            additional_forward_args=(measured,),
+            n_steps=n_steps,
+            method="gausslegendre",
+            internal_batch_size=4096,
+        )
+        if float((base + values.sum(dim=1) - score).abs().max()) < TOLERANCE / 10:
+            break
+    return values.detach().numpy().astype(float), base.numpy().astype(float)
 
 
 def _tidy(
-    model: CrossFittedModel, samples: Samples, parts: Array, base: float, score: Array
+    model: CalibratedModel, samples: Samples, parts: Array, base: Array, score: Array
 ) -> pd.DataFrame:
     names, genes = samples.expression.samples, list(model.genes_)
     values = samples.expression.values.reindex(columns=genes).to_numpy(float)
@@ -199,14 +232,14 @@ def _tidy(
             "gene": np.tile(genes, len(names)),
             "value": values.ravel(),
             "attribution": parts.ravel(),
-            "base": base,
+            "base": np.repeat(base, len(genes)),
             "score": np.repeat(score, len(genes)),
             "unit": UNIT,
         }
     )
 
 
-def _background(model: CrossFittedModel, reference: str) -> str:
+def _background(model: CalibratedModel, reference: str) -> str:
     if isinstance(model, (GradientBoosting, RandomForest)):
         return "the mean over the training cell lines"
     return f"a sample with every gene at the mean of the reference ({reference.replace('_', ' ')})"

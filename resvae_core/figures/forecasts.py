@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,13 +12,19 @@ from resvae_core.errors import InputDataError
 from resvae_core.figures.frame import finish, require_columns, require_one
 from resvae_core.figures.palette import (
     CALLS,
+    ENSEMBLE,
+    FIVE,
     FLOORS,
+    GRID,
     HIGHER_IS_RESISTANT,
     NEUTRAL,
     RULE,
+    SIMPLE,
     faded,
+    in_order,
     model_word,
 )
+from resvae_core.models.ranking import read_agreement
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -27,6 +34,8 @@ _ROW_PX = 21
 _MODEL_ROW_PX = 40
 _AXIS_PX = 58
 _LINE_LABEL_PX = 20
+_MARK_PX = 11
+_ENSEMBLE_MARK_PX = 18
 
 
 def drug_ranking(
@@ -101,73 +110,106 @@ def drug_ranking_takeaway(table: pd.DataFrame, *, model: str) -> str:
 def models_on_one_axis(
     table: pd.DataFrame,
     *,
-    thresholds: Mapping[str, float] | None = None,
-    zones: tuple[float, float] | None = None,
+    thresholds: Mapping[str, float],
     floor: str = "drug_tissue_mean",
     synthetic: bool = False,
 ) -> go.Figure:
-    """Show every model's probability for one drug and one sample, beside the floors.
+    """Show every model's probability for one drug and one sample, over the floor.
 
     Parameters
     ----------
     table
         Forecast rows of one sample and one drug, columns as for :func:`drug_ranking`.
     thresholds
-        Model to the probability at which its calls part: an interval wholly above is resistant,
-        wholly below sensitive. Marked on each row; None for no marks.
-    zones
-        Probabilities at which "uncertain" begins and ends, shaded behind the dots; None for no
-        shading (where the call depends on more than the probability).
+        Model to the probability at which its calls part: an interval wholly at or above it is
+        resistant, wholly below it sensitive. Marked on each row; the five models lean by it.
     floor
-        The floor that is drawn as a line over all rows.
+        The floor that is drawn as a line over all rows; other floors are left out.
     synthetic
         Whether the sample is synthetic; the figure then says so.
+
+    Returns
+    -------
+    go.Figure
+        The ensemble on top with a larger mark, the five models, and below them the simple model;
+        dot and interval, the shape and colour of a dot being its call.
 
     Raises
     ------
     InputDataError
-        If a column is missing, or the table holds several samples or drugs.
+        If a column is missing, the table holds several samples or drugs, or no learned model.
     """
     import plotly.graph_objects as go
 
-    learned, floors = _split_floors(table)
-    drug = str(table["drug"].iloc[0])
-    words = [*learned["row"], *floors["row"]]
+    learned = _learned_rows(table)
+    words = learned["row"].tolist()
+    labels = [_row_label(model) for model in learned["model"]]
     figure = go.Figure()
-    _shade(figure, zones)
+    _add_thresholds(figure, learned, thresholds)
     _add_calls(figure, learned, "row")
-    _add_thresholds(figure, learned, thresholds or {})
-    _add_floor(figure, floors, "row", "Floor (reads no expression)")
     _add_floor_line(figure, table[table["model"] == floor])
-    _style(figure, words, words)
+    _style(figure, words, labels)
+    _divide(figure, learned["model"].tolist())
     # the legend makes room for the label of the floor's line
     figure.update_layout(legend_y=1 + _LINE_LABEL_PX / (len(words) * _MODEL_ROW_PX))
     return finish(
         figure,
-        takeaway=models_on_one_axis_takeaway(table, floor=floor),
+        takeaway=models_on_one_axis_takeaway(table, thresholds=thresholds, floor=floor),
         height=len(words) * _MODEL_ROW_PX + 76 + _AXIS_PX,
-        notes=[f"{drug}: one row a model, dot and 90 % interval. Floors read no expression."],
+        notes=[
+            f"{table['drug'].iloc[0]}: one row a model, mark and 90 % interval. The ensemble is "
+            "the mean of the five. A call needs the whole interval on one side of the model's own "
+            "limit; a model leans to the side its mark is on."
+        ],
         synthetic=synthetic,
         top=76,
         bottom=_AXIS_PX,
     )
 
 
-def models_on_one_axis_takeaway(table: pd.DataFrame, *, floor: str = "drug_tissue_mean") -> str:
-    """Say in one sentence how far the models agree on a drug, and where the floor lies."""
-    learned, _ = _split_floors(table)
-    drug = table["drug"].iloc[0]
-    if learned.empty:
-        return f"{drug}: no model has a forecast."
-    calls = learned["call"].value_counts()
-    said = ", ".join(f"{n} {call}" for call, n in calls.items())
-    known = learned["probability"].dropna()
-    span = f", probabilities {known.min():.2f} to {known.max():.2f}" if len(known) else ""
-    sentence = f"{drug}, {len(learned)} models: {said}{span}"
-    beside = table.loc[table["model"] == floor, "probability"].dropna()
-    if len(beside):
-        sentence += f"; {model_word(floor)} {beside.iloc[0]:.2f}"
+def models_on_one_axis_takeaway(
+    table: pd.DataFrame, *, thresholds: Mapping[str, float], floor: str = "drug_tissue_mean"
+) -> str:
+    """Say in one sentence how far the five agree on a drug, and where the floor lies."""
+    learned = _learned_rows(table)
+    sentence = f"{table['drug'].iloc[0]}: {read_agreement(table, thresholds).words}"
+    known = learned.loc[learned["model"].isin(FIVE), "probability"].dropna()
+    if len(known):
+        sentence += f" (probability of resistance {known.min():.2f} to {known.max():.2f})"
+    for model in (ENSEMBLE, floor):
+        beside = table.loc[table["model"] == model, "probability"].dropna()
+        if len(beside):
+            word = model_word(model)
+            sentence += f"; {word[:1].lower()}{word[1:]} {beside.iloc[0]:.2f}"
     return f"{sentence}."
+
+
+def _learned_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return learned models of one sample and drug in the order of figures, with their words."""
+    what = "the models of one drug"
+    require_columns(table, FORECAST_COLUMNS, what)
+    require_one(table, "sample", what)
+    require_one(table, "drug", what)
+    learned = table[~table["model"].isin(FLOORS)]
+    require_columns(learned, FORECAST_COLUMNS, what)
+    ordered = learned.set_index("model").loc[in_order(learned["model"])].reset_index()
+    return ordered.assign(row=[model_word(model) for model in ordered["model"]])
+
+
+def _row_label(model: str) -> str:
+    if model == ENSEMBLE:
+        return f"<b>{model_word(model)}</b>"
+    return f"{model_word(model)} (simple model)" if model == SIMPLE else model_word(model)
+
+
+def _divide(figure: go.Figure, models: Sequence[str]) -> None:
+    """Draw a line between the ensemble, the five and what stands below them."""
+    kinds = [(model == ENSEMBLE, model in FIVE) for model in models]
+    for above, (one, other) in enumerate(itertools.pairwise(kinds), start=1):
+        if one != other:
+            figure.add_hline(
+                y=len(models) - above - 0.5, line={"color": GRID, "width": 1.5}, layer="below"
+            )
 
 
 def _rows_of_model(table: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -190,23 +232,15 @@ def _rows_of_model(table: pd.DataFrame, model: str) -> pd.DataFrame:
     return rows.sort_values("probability", kind="stable", na_position="last")
 
 
-def _split_floors(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return learned models and floors of one sample and drug, with the word for each row."""
-    what = "the models of one drug"
-    require_columns(table, FORECAST_COLUMNS, what)
-    require_one(table, "sample", what)
-    require_one(table, "drug", what)
-    rows = table.assign(row=[model_word(model) for model in table["model"]])
-    is_floor = rows["model"].isin(FLOORS)
-    return rows[~is_floor], rows[is_floor]
-
-
 def _interval(row: pd.Series[float]) -> str:
     return f"{row['probability']:.2f}, {row['lower']:.2f}–{row['upper']:.2f}"
 
 
 def _add_calls(figure: go.Figure, rows: pd.DataFrame, axis: str) -> None:
-    """Add one trace a call, so that the legend pairs word, shape and colour."""
+    """Add one trace a call, so that the legend pairs word, shape and colour.
+
+    `axis` is the column that names the rows; among several models the ensemble's mark is larger.
+    """
     import plotly.graph_objects as go
 
     numbered = rows["probability"].notna()
@@ -215,13 +249,14 @@ def _add_calls(figure: go.Figure, rows: pd.DataFrame, axis: str) -> None:
         chosen = rows[numbered & (rows["call"] == call)]
         if chosen.empty:
             continue
+        sizes = _MARK_PX if axis == "drug" else _sizes(chosen)
         figure.add_trace(
             go.Scatter(
                 x=chosen["probability"],
                 y=chosen[axis],
                 mode="markers",
                 name=style.label,
-                marker={"symbol": style.marker, "color": style.colour, "size": 11},
+                marker={"symbol": style.marker, "color": style.colour, "size": sizes},
                 error_x={
                     "type": "data",
                     "symmetric": False,
@@ -238,6 +273,11 @@ def _add_calls(figure: go.Figure, rows: pd.DataFrame, axis: str) -> None:
                 ),
             )
         )
+
+
+def _sizes(rows: pd.DataFrame) -> list[int]:
+    """Return a larger size for the ensemble."""
+    return [_ENSEMBLE_MARK_PX if model == ENSEMBLE else _MARK_PX for model in rows["model"]]
 
 
 def _add_without_number(figure: go.Figure, rows: pd.DataFrame, axis: str) -> None:
@@ -287,14 +327,14 @@ def _add_thresholds(
     rows = learned[learned["model"].isin(thresholds.keys())]
     if rows.empty:
         return
-    name = "Threshold of the calls"
+    name = "Limit of the model's calls"
     figure.add_trace(
         go.Scatter(
             x=[thresholds[model] for model in rows["model"]],
             y=rows["row"],
             mode="markers",
             name=name,
-            marker={"symbol": "hourglass-open", "color": NEUTRAL, "size": 9},
+            marker={"symbol": "line-ns-open", "color": NEUTRAL, "size": 20, "line": {"width": 2}},
             hovertemplate=f"%{{y}}: {name.lower()} %{{x:.2f}}<extra></extra>",
         )
     )
@@ -306,31 +346,10 @@ def _add_floor_line(figure: go.Figure, rows: pd.DataFrame) -> None:
         figure.add_vline(
             x=float(known.iloc[0]),
             line={"color": RULE, "dash": "dash", "width": 1.5},
-            annotation_text=f"{model_word(rows['model'].iloc[0])} {known.iloc[0]:.2f}",
-            annotation_position="top",
-        )
-
-
-def _shade(figure: go.Figure, zones: tuple[float, float] | None) -> None:
-    """Shade the ranges of probability that are called sensitive, uncertain and resistant."""
-    if zones is None:
-        return
-    edges = (0.0, *zones, 1.0)
-    for call, left, right in zip(
-        ("sensitive", "uncertain", "resistant"), edges[:-1], edges[1:], strict=True
-    ):
-        style = CALLS[call]
-        figure.add_vrect(
-            x0=left, x1=right, fillcolor=style.colour, opacity=0.09, line_width=0, layer="below"
-        )
-        figure.add_annotation(
-            text=style.label,
-            x=(left + right) / 2,
-            yref="paper",
-            y=0,
-            yanchor="bottom",
-            showarrow=False,
-            font={"size": 11},
+            annotation_text=f"Floor: {model_word(rows['model'].iloc[0]).lower()} "
+            f"{known.iloc[0]:.2f}",
+            # away from the edge: a floor is often near 1
+            annotation_position="top left" if known.iloc[0] > 0.5 else "top right",
         )
 
 

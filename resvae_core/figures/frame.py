@@ -103,6 +103,18 @@ def on_ground(figure: go.Figure, mode: Literal["light", "dark"]) -> go.Figure:
     return with_text(figure, mode).update_layout(paper_bgcolor=ground, plot_bgcolor=ground)
 
 
+def interval_bars(rows: pd.DataFrame, value: str) -> dict[str, object]:
+    """Return Plotly's error bars from the columns lower and upper around a value."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (rows["upper"] - rows[value]).fillna(0.0),
+        "arrayminus": (rows[value] - rows["lower"]).fillna(0.0),
+        "thickness": 1.5,
+        "width": 3,
+    }
+
+
 def require_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:
     """Refuse a table that is empty or lacks a column.
 

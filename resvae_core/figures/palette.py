@@ -6,6 +6,7 @@ shape. Text takes the colours of the theme it is shown in, so none are set here 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 NEUTRAL = "#6B7280"
@@ -54,15 +55,35 @@ CALLS: dict[str, CallStyle] = {
 }
 
 MODEL_WORDS = {
-    "elastic_net": "Elastic net",
+    "ensemble": "Ensemble of five",
+    "vae_ll": "VAE_LL",
+    "vae_ls": "VAE_LS",
+    "vae_ld": "VAE_LD",
     "random_forest": "Random forest",
     "xgboost": "XGBoost",
-    "resvae": "Res VAE",
-    "always_resistant": "Always resistant",
-    "drug_mean": "Drug mean",
+    "elastic_net": "Elastic net",
     "drug_tissue_mean": "Drug × tissue mean",
     "tissue_mean": "Tissue mean",
+    "drug_mean": "Drug mean",
+    "always_resistant": "Always resistant",
 }
+"""Model to its name for readers, in the order of figures: ensemble, the five, simple, floors."""
+
+ABLATION_WORDS = {
+    "vae_ld_undistilled": "VAE_LD without distillation",
+    "vae_ld_cosine": "VAE_LD distilled by cosine alone",
+    "vae_ld_genes": "VAE_LD without ranks and distillation",
+    "vae_ld_multi_task": "VAE_LD, linear head trained with it",
+    "vae_ll_untrained": "VAE_LL, random encoder",
+    "vae_ll_embedding": "VAE_LL, embedding alone",
+    "vae_ll_pca": "VAE_LL, PCA of equal width",
+}
+
+ENSEMBLE = "ensemble"
+FIVE = ("vae_ll", "vae_ls", "vae_ld", "random_forest", "xgboost")
+"""The models whose agreement is counted; the ensemble is their mean."""
+SIMPLE = "elastic_net"
+"""The strong simple model that the five have to beat."""
 
 FLOORS = ("drug_tissue_mean", "tissue_mean", "drug_mean", "always_resistant")
 """Models that read no expression; a learned model is worth what it adds to them."""
@@ -99,7 +120,15 @@ def series_style(position: int) -> SeriesStyle:
 
 def model_word(model: str) -> str:
     """Return a model's name for readers; an unknown one with spaces for underscores."""
-    return MODEL_WORDS.get(model, model.replace("_", " ").capitalize())
+    known = MODEL_WORDS.get(model) or ABLATION_WORDS.get(model)
+    return known or model.replace("_", " ").capitalize()
+
+
+def in_order(models: Iterable[str]) -> list[str]:
+    """Return models in the order of figures, each once; unknown ones last, as they come."""
+    given = list(dict.fromkeys(models))
+    known = [model for model in MODEL_WORDS if model in given]
+    return [*known, *(model for model in given if model not in MODEL_WORDS)]
 
 
 def faded(colour: str, opacity: float) -> str:

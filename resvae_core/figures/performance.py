@@ -1,26 +1,58 @@
-"""How good the models are: leaderboard with the floors on it, and reliability."""
+"""How good the models are: leaderboard with the floors on it, paired tests, other measurements."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from resvae_core.errors import InputDataError
-from resvae_core.figures.frame import finish, require_columns, require_one
-from resvae_core.figures.palette import FLOORS, NEUTRAL, RULE, model_word, series_style
+from resvae_core.figures.frame import finish, interval_bars, require_columns, require_one
+from resvae_core.figures.palette import (
+    ENSEMBLE,
+    FLOORS,
+    NEUTRAL,
+    RULE,
+    SIMPLE,
+    in_order,
+    model_word,
+    series_style,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 PERFORMANCE_COLUMNS = ("model", "split", "metric", "mean", "lower", "upper")
-RELIABILITY_COLUMNS = ("model", "predicted", "observed", "n")
+DIFFERENCE_COLUMNS = ("model", "metric", "difference", "lower", "upper", "p_holm")
+EXTERNAL_COLUMNS = ("source", "model", "lines", "metric", "mean", "lower", "upper", "n_drugs")
 METRIC_WORDS = {
     "roc_auc": "ROC AUC",
     "within_tissue_roc_auc": "ROC AUC within tissue",
+    "average_precision_sensitive": "Average precision, sensitive lines",
+    "pearson": "Pearson r with ln IC50",
+    "spearman": "Spearman ρ",
+    "brier": "Brier score",
+}
+LOWER_IS_BETTER = ("brier", "ece")
+CLEAR = 0.05
+"""Corrected p-value below which a difference is called clear."""
+MEASUREMENT = "training_screen"
+"""Stands among the models for the training screen's own measurement."""
+LINES_WORDS = {
+    "all": "All lines",
+    "in_training": "Measured for the drug in training",
+    "not_in_training": "Never measured for the drug in training",
 }
 _ROW_PX = 34
 _DASHED = "Dashed: 0.5, which guessing gives, and the best floor."
+_KINDS = (
+    ("Ensemble of the five", "circle", series_style(0).colour, 15),
+    ("One of the five", "circle", series_style(1).colour, 10),
+    ("Simple model", "cross", series_style(2).colour, 10),
+    ("Floor (reads no expression)", "square-open", NEUTRAL, 10),
+)
+"""Name in the legend, marker, colour and size."""
 
 
 def leaderboard(
@@ -35,7 +67,8 @@ def leaderboard(
     ----------
     table
         One row per model, split and metric: model, split, metric, mean, lower, upper (interval
-        of the mean over drugs or folds). NaN where a metric is not defined for a floor.
+        of the mean over drugs or folds), and n_folds where known. NaN where a metric is not
+        defined for a floor.
     split
         Which split's rows to show.
     metrics
@@ -44,8 +77,8 @@ def leaderboard(
     Returns
     -------
     go.Figure
-        Filled circles for learned models, open squares for floors, best on top; a dashed line
-        at the best floor, and at 0.5 what guessing gives.
+        Filled marks for learned models, the ensemble larger, open squares for floors, best on
+        top; a dashed line at the best floor, and at 0.5 what guessing gives.
 
     Raises
     ------
@@ -59,22 +92,13 @@ def leaderboard(
     figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.06)
     for column, metric in enumerate(metrics, start=1):
         _add_metric(figure, rows[rows["metric"] == metric], column)
-        title = METRIC_WORDS.get(metric, metric.replace("_", " "))
-        figure.update_xaxes(title_text=f"{title} (higher is better)", zeroline=False, col=column)
-    figure.update_yaxes(
-        type="category",
-        categoryorder="array",
-        categoryarray=words[::-1],
-        range=[-0.6, len(words) - 0.4],
-    )
-    figure.update_layout(
-        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"}
-    )
+        figure.update_xaxes(title_text=_axis_title(metric), zeroline=False, col=column)
+    _fix_rows(figure, words)
     return finish(
         figure,
         takeaway=leaderboard_takeaway(table, split=split, metrics=metrics),
         height=len(words) * _ROW_PX + 140,
-        notes=[f"Split: {split.replace('_', ' ')}. Floors read no expression.", _DASHED],
+        notes=[f"Split: {split.replace('_', ' ')}{_folds(rows)}. {_DASHED}"],
         top=60,
         bottom=60,
     )
@@ -86,73 +110,157 @@ def leaderboard_takeaway(
     split: str = "leave_cell_line_out",
     metrics: tuple[str, str] = ("roc_auc", "within_tissue_roc_auc"),
 ) -> str:
-    """Say in one sentence which model is best, and what the best floor reaches."""
+    """Say in one sentence which model is best, beside the simple model and the best floor."""
     rows = _rows_of_split(table, split, metrics)
-    sentences = []
-    for metric in metrics:
-        chosen = rows[rows["metric"] == metric].dropna(subset=["mean"])
-        best = (_best(chosen, floors=False), _best(chosen, floors=True))
-        parts = [f"{model_word(model)} {mean:.3f}" for model, mean in filter(None, best)]
-        if parts:
-            title = METRIC_WORDS.get(metric, metric.replace("_", " "))
-            sentences.append(f"{title}: {' against a floor of '.join(parts)}")
+    sentences = [
+        sentence
+        for metric in metrics
+        if (sentence := _standing(rows[rows["metric"] == metric].dropna(subset=["mean"]), metric))
+    ]
     return f"{'; '.join(sentences)}."
 
 
-def reliability(table: pd.DataFrame) -> go.Figure:
-    """Compare predicted probabilities with how often resistance was observed.
+def differences(table: pd.DataFrame, *, metric: str, against: str) -> go.Figure:
+    """Show how much better or worse models are than a reference, on the same folds.
 
     Parameters
     ----------
     table
-        One row per model and bin of one split: model, predicted (mean probability of the bin),
-        observed (share resistant), n (cases in the bin), and, where known, lower and upper (the
-        interval of observed).
+        One row a model of one metric: model, metric, difference (model minus reference), lower,
+        upper (95 %), p_holm (corrected for the number of tests; NaN where there is no test).
+    metric
+        Which metric's rows to show.
+    against
+        The reference in words, as it stands within a sentence.
 
     Returns
     -------
     go.Figure
-        Points on the dashed diagonal are calibrated; the size of a point grows with its count.
+        Rows in the order of figures; filled where the difference is clear, open where it is not.
 
     Raises
     ------
     InputDataError
-        If a column is missing, the table is empty or holds several splits.
+        If a column is missing or there are no rows of that metric.
     """
     import plotly.graph_objects as go
 
-    require_columns(table, RELIABILITY_COLUMNS, "the reliability curves")
-    if "split" in table:
-        require_one(table, "split", "the reliability curves")
+    rows = _rows_of_metric(table, metric)
+    clear = rows["p_holm"] < CLEAR
     figure = go.Figure()
-    figure.add_trace(
-        go.Scatter(
-            x=[0, 1],
-            y=[0, 1],
-            mode="lines",
-            name="Calibrated",
-            line={"color": RULE, "dash": "dash", "width": 1.5},
-            hoverinfo="skip",
-        )
+    for name, chosen, symbol in (
+        (f"Clear difference (corrected p < {CLEAR:g})", rows[clear], "circle"),
+        ("No clear difference", rows[~clear], "circle-open"),
+    ):
+        if len(chosen):
+            figure.add_trace(_marks(chosen, "difference", name, symbol, series_style(1).colour, 10))
+    figure.add_vline(x=0, line={"color": RULE, "dash": "dash"})
+    figure.update_layout(showlegend=True)
+    figure.update_xaxes(title_text=f"Difference in {_inside(metric)}", zeroline=False)
+    _fix_rows(figure, [model_word(model) for model in rows["model"]])
+    return finish(
+        figure,
+        takeaway=differences_takeaway(table, metric=metric, against=against),
+        height=len(rows) * _ROW_PX + 130,
+        notes=[
+            f"Model minus {against}, paired over the same folds, 95 % interval. "
+            f"{'Left' if metric in LOWER_IS_BETTER else 'Right'} of the line the model is better."
+        ],
+        top=50,
+        bottom=60,
     )
-    for position, (model, rows) in enumerate(table.groupby("model", sort=False)):
-        _add_reliability(figure, str(model), rows.sort_values("predicted"), position)
-    figure.update_xaxes(title_text="Predicted probability of resistance", range=[-0.02, 1.02])
-    figure.update_yaxes(title_text="Observed share resistant", range=[-0.02, 1.04])
-    figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"})
-    return finish(figure, takeaway=reliability_takeaway(table), height=420, top=60, bottom=60)
 
 
-def reliability_takeaway(table: pd.DataFrame) -> str:
-    """Give each model's expected calibration error (mean gap, weighted by count)."""
-    require_columns(table, RELIABILITY_COLUMNS, "the reliability curves")
-    gaps = (table["predicted"] - table["observed"]).abs() * table["n"]
-    errors = (
-        gaps.groupby(table["model"], sort=False).sum()
-        / table.groupby("model", sort=False)["n"].sum()
+def differences_takeaway(table: pd.DataFrame, *, metric: str, against: str) -> str:
+    """Name in one sentence the models that are clearly better and clearly worse."""
+    rows = _rows_of_metric(table, metric)
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    clear, gain = rows["p_holm"] < CLEAR, sign * rows["difference"]
+    parts = []
+    for word, chosen in (
+        ("clearly better", rows[clear & (gain > 0)]),
+        ("clearly worse", rows[clear & (gain < 0)]),
+        ("no clear difference", rows[~clear]),
+    ):
+        named = [
+            f"{model_word(str(row.model))} ({row.difference:+.3f})" for row in chosen.itertuples()
+        ]
+        parts += [f"{word}: {', '.join(named)}"] if named else []
+    return f"{METRIC_WORDS.get(metric, metric)} against {against}: {'; '.join(parts)}."
+
+
+def external(table: pd.DataFrame, *, metric: str, truth: str) -> go.Figure:
+    """Show how well models agree with measurements that none of them was trained on.
+
+    Parameters
+    ----------
+    table
+        One row per model and set of lines, of one source: source, model (``training_screen`` for
+        the training screen's own measurement), lines, metric, mean, lower, upper (95 %, over
+        drugs), n_drugs, and where known n_lines.
+    metric
+        Which metric's rows to show.
+    truth
+        The source in words.
+
+    Raises
+    ------
+    InputDataError
+        If a column is missing, the table holds several sources, or it lacks the metric.
+    """
+    import plotly.graph_objects as go
+
+    rows = _external_rows(table, metric)
+    models = _measurement_first(rows["model"])
+    words = [_external_word(model) for model in models]
+    figure = go.Figure()
+    for position, name in enumerate(LINES_WORDS):
+        chosen = rows[rows["lines"] == name]
+        if len(chosen):
+            style = series_style(position)
+            legend = f"{LINES_WORDS[name]}{_size_of(chosen)}"
+            marks = _marks(chosen, "mean", legend, style.marker, style.colour, 10)
+            marks.update(
+                y=[_external_word(model) for model in chosen["model"]],
+                orientation="h",
+                offsetgroup=name,
+            )
+            figure.add_trace(marks)
+    figure.update_xaxes(title_text=_axis_title(metric), zeroline=False)
+    figure.update_layout(scattermode="group", scattergap=0.45)
+    _fix_rows(figure, words)
+    figure.update_layout(legend={"orientation": "v"})
+    return finish(
+        figure,
+        takeaway=external_takeaway(table, metric=metric, truth=truth),
+        height=len(words) * (_ROW_PX + 6) + 160,
+        notes=[
+            "Mean over drugs, 95 % interval over drugs; every line scored by a model that never "
+            "saw it. The training screen's own measurement shows how far two screens agree: no "
+            "model can be asked for more."
+        ],
+        top=90,
+        bottom=60,
     )
-    named = ", ".join(f"{model_word(str(model))} {error:.3f}" for model, error in errors.items())
-    return f"Mean gap between predicted and observed resistance: {named}."
+
+
+def external_takeaway(table: pd.DataFrame, *, metric: str, truth: str) -> str:
+    """Name the best model and what two screens share, in one sentence."""
+    rows = _external_rows(table, metric)
+    parts = []
+    for name in ("not_in_training", "in_training"):
+        models = rows[(rows["lines"] == name) & (rows["model"] != MEASUREMENT)]
+        models = models[~models["model"].isin(FLOORS)]
+        if len(models):
+            best = models.loc[models["mean"].idxmax()]
+            parts.append(
+                f"{LINES_WORDS[name].lower()}, best {model_word(str(best['model']))} "
+                f"{best['mean']:.2f} ({best['lower']:.2f}–{best['upper']:.2f})"
+            )
+    measured = rows[rows["model"] == MEASUREMENT]
+    if len(measured):
+        parts.append(f"the training screen's own measurement {measured['mean'].iloc[0]:.2f}")
+    return f"{truth}, {_inside(metric)}: {'; '.join(parts)}."
 
 
 def _rows_of_split(table: pd.DataFrame, split: str, metrics: tuple[str, str]) -> pd.DataFrame:
@@ -168,94 +276,138 @@ def _rows_of_split(table: pd.DataFrame, split: str, metrics: tuple[str, str]) ->
     return rows
 
 
+def _rows_of_metric(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return one metric's rows in the order of figures."""
+    require_columns(table, DIFFERENCE_COLUMNS, "the paired tests")
+    rows = table[table["metric"] == metric]
+    require_columns(rows, DIFFERENCE_COLUMNS, f"the paired tests of {metric}")
+    return rows.set_index("model").loc[in_order(rows["model"])].reset_index()
+
+
+def _external_rows(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    require_columns(table, EXTERNAL_COLUMNS, "the comparison with other measurements")
+    require_one(table, "source", "the comparison with other measurements")
+    rows = table[table["metric"] == metric]
+    require_columns(rows, EXTERNAL_COLUMNS, f"the comparison by {metric}")
+    return rows
+
+
+def _measurement_first(models: pd.Series[str]) -> list[str]:
+    others = in_order(models[models != MEASUREMENT])
+    return [MEASUREMENT, *others] if (models == MEASUREMENT).any() else others
+
+
+def _external_word(model: str) -> str:
+    return "<i>Training screen itself</i>" if model == MEASUREMENT else model_word(model)
+
+
+def _size_of(rows: pd.DataFrame) -> str:
+    n_drugs = int(rows["n_drugs"].max())
+    lines = f", {int(rows['n_lines'].max())} lines" if "n_lines" in rows else ""
+    return f" ({n_drugs} drugs{lines})"
+
+
+def _standing(rows: pd.DataFrame, metric: str) -> str:
+    """Return the best learned model, the simple one and the best floor by one metric."""
+    learned, floors = (rows[rows["model"].isin(FLOORS) == floors] for floors in (False, True))
+    best = _best(learned)
+    if best is None:
+        return ""
+    rivals = [] if best[0] == SIMPLE else [_best(learned[learned["model"] == SIMPLE])]
+    named = [f"{model_word(model)} {mean:.3f}" for model, mean in filter(None, rivals)]
+    named += [f"a floor of {model_word(m)} {mean:.3f}" for m, mean in filter(None, [_best(floors)])]
+    beside = f" against {' and '.join(named)}" if named else ""
+    return f"{METRIC_WORDS.get(metric, metric)}: {model_word(best[0])} {best[1]:.3f}{beside}"
+
+
+def _best(rows: pd.DataFrame) -> tuple[str, float] | None:
+    """Return name and mean of the best row, the first in the order of figures where equal."""
+    if rows.empty:
+        return None
+    means = rows.set_index("model")["mean"].reindex(in_order(rows["model"]))
+    return str(means.idxmax()), float(means.max())
+
+
 def _order(rows: pd.DataFrame, metric: str) -> list[str]:
     """Return all models, best first; those without the metric last."""
     means = rows[rows["metric"] == metric].set_index("model")["mean"]
     return list(means.reindex(rows["model"].unique()).sort_values(ascending=False).index)
 
 
-def _best(rows: pd.DataFrame, *, floors: bool) -> tuple[str, float] | None:
-    """Return name and mean of the best floor, or of the best learned model."""
-    chosen = rows[rows["model"].isin(FLOORS) == floors].sort_values("mean")
-    if chosen.empty:
-        return None
-    return str(chosen["model"].iloc[-1]), float(chosen["mean"].iloc[-1])
+def _folds(rows: pd.DataFrame) -> str:
+    return f", {int(rows['n_folds'].max())} folds" if "n_folds" in rows else ""
+
+
+def _inside(metric: str) -> str:
+    """Return a metric's word as it stands within a sentence."""
+    word = METRIC_WORDS.get(metric, metric.replace("_", " "))
+    return word if word.startswith(("ROC", "Pearson", "Spearman", "Brier")) else word.lower()
+
+
+def _axis_title(metric: str) -> str:
+    word = METRIC_WORDS.get(metric, metric.replace("_", " "))
+    return f"{word} ({'lower' if metric in LOWER_IS_BETTER else 'higher'} is better)"
 
 
 def _add_metric(figure: go.Figure, rows: pd.DataFrame, column: int) -> None:
     """Add learned models and floors of one metric, and the best floor's line."""
-    import plotly.graph_objects as go
-
-    learned_style = series_style(1)
-    kinds = (
-        ("Learned model", False, "circle", learned_style.colour),
-        ("Floor (reads no expression)", True, "square-open", NEUTRAL),
-    )
-    for name, is_floor, symbol, colour in kinds:
-        chosen = rows[rows["model"].isin(FLOORS) == is_floor].dropna(subset=["mean"])
-        figure.add_trace(
-            go.Scatter(
-                x=chosen["mean"],
-                y=[model_word(model) for model in chosen["model"]],
-                mode="markers+text",
-                text=[f"{mean:.3f}" for mean in chosen["mean"]],
-                textposition="top center",
-                textfont={"size": 10},
-                name=name,
-                legendgroup=name,
-                showlegend=column == 1,
-                marker={"symbol": symbol, "color": colour, "size": 10},
-                error_x=_interval(chosen),
-                customdata=chosen[["lower", "upper"]],
-                hovertemplate=(
-                    "%{y}: %{x:.3f} (%{customdata[0]:.3f}–%{customdata[1]:.3f})<extra></extra>"
-                ),
-            ),
-            1,
-            column,
+    rows = rows.dropna(subset=["mean"])
+    group = rows["model"].map(_kind_of)
+    for number, (name, symbol, colour, size) in enumerate(_KINDS):
+        chosen = rows[group == number]
+        marks = _marks(chosen, "mean", name, symbol, colour, size)
+        marks.update(
+            mode="markers+text",
+            text=[f"{mean:.3f}" for mean in chosen["mean"]],
+            textposition="top center",
+            textfont={"size": 10},
+            legendgroup=name,
+            showlegend=column == 1,
         )
-    best = _best(rows.dropna(subset=["mean"]), floors=True)
+        figure.add_trace(marks, 1, column)
+    best = _best(rows[rows["model"].isin(FLOORS)])
     for level in (0.5, best[1] if best else 0.5):
         figure.add_vline(x=level, line={"color": RULE, "dash": "dash"}, col=column, row=1)
 
 
-def _add_reliability(figure: go.Figure, model: str, rows: pd.DataFrame, position: int) -> None:
+def _kind_of(model: str) -> int:
+    """Return the position in `_KINDS`."""
+    special = {ENSEMBLE: 0, SIMPLE: 2}
+    return 3 if model in FLOORS else special.get(model, 1)
+
+
+def _marks(
+    rows: pd.DataFrame, value: str, name: str, symbol: str, colour: str, size: int
+) -> go.Scatter:
+    """Return one mark with its interval a row, at the row of its model."""
     import plotly.graph_objects as go
 
-    style = series_style(position)
-    sizes = 6 + 14 * (rows["n"] / rows["n"].max()) ** 0.5
-    known = "lower" in rows and "upper" in rows
-    interval = _interval(rows.rename(columns={"observed": "mean"})) if known else None
-    figure.add_trace(
-        go.Scatter(
-            x=rows["predicted"],
-            y=rows["observed"],
-            mode="lines+markers",
-            name=model_word(model),
-            line={"color": style.colour, "dash": style.dash, "width": 1.5},
-            marker={
-                "symbol": style.marker,
-                "color": style.colour,
-                "size": sizes,
-                "line": {"width": 0},
-            },
-            error_y=interval,
-            customdata=rows["n"],
-            hovertemplate=(
-                f"{model_word(model)}: predicted %{{x:.2f}}, observed %{{y:.2f}}, "
-                "n = %{customdata}<extra></extra>"
-            ),
-        )
+    digits = "+.3f" if value == "difference" else ".3f"
+    return go.Scatter(
+        x=rows[value],
+        y=[model_word(model) for model in rows["model"]],
+        mode="markers",
+        name=name,
+        marker={"symbol": symbol, "color": colour, "size": size, "line": {"width": 2}}
+        if symbol.endswith("open")
+        else {"symbol": symbol, "color": colour, "size": size},
+        error_x=interval_bars(rows, value),
+        customdata=rows[["lower", "upper"]],
+        hovertemplate=(
+            f"%{{y}}: %{{x:{digits}}} (%{{customdata[0]:{digits}}} to %{{customdata[1]:{digits}}})"
+            "<extra></extra>"
+        ),
     )
 
 
-def _interval(rows: pd.DataFrame) -> dict[str, object]:
-    """Return Plotly's error bars from lower and upper limits around the mean."""
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": (rows["upper"] - rows["mean"]).fillna(0.0),
-        "arrayminus": (rows["mean"] - rows["lower"]).fillna(0.0),
-        "thickness": 1.5,
-        "width": 3,
-    }
+def _fix_rows(figure: go.Figure, words: Sequence[str]) -> None:
+    """Fix the rows to their order, first on top, with the legend above."""
+    figure.update_yaxes(
+        type="category",
+        categoryorder="array",
+        categoryarray=list(words)[::-1],
+        range=[-0.6, len(words) - 0.4],
+    )
+    figure.update_layout(
+        legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "xanchor": "left"}
+    )

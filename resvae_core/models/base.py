@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -39,8 +40,9 @@ class Samples:
     expression
         (n_samples, n_genes) log2(TPM + 1).
     tissue
-        (n_samples,) tissue labels of the training screen, or None where it is not known. Only
-        floors read it.
+        (n_samples,) tissue labels of the training screen, or None where it is not known. Scores,
+        probabilities and calls of learned models do not read it: floors do, and it chooses
+        whose conformal thresholds apply (solid tissues' or blood's).
     reference
         Whose moments standardise the genes: ``cell_lines`` or ``tumours``.
     """
@@ -74,7 +76,11 @@ class Prediction:
     lower, upper
         90 % interval of the probability for the uncertainty of training (see `calibration`).
     ln_ic50
-        Expected ln IC50 (ln µM); NaN for floors, which predict none.
+        Expected ln IC50 (ln µM); NaN for models that predict none, floors among them.
+    conformal
+        Classes that are not excluded at 90 %, in the words of `conformal.WORDS`, by the thresholds
+        of the sample's lineage (solid or blood); a class that either lineage keeps where the
+        tissue is not known. None for floors.
     """
 
     log_odds: pd.DataFrame
@@ -82,6 +88,7 @@ class Prediction:
     lower: pd.DataFrame
     upper: pd.DataFrame
     ln_ic50: pd.DataFrame
+    conformal: pd.DataFrame | None = None
 
 
 class ResponseModel(ABC):
@@ -99,11 +106,23 @@ class ResponseModel(ABC):
     reads: ClassVar[tuple[str, ...]]
     """Declared inputs: ``expression``, ``tissue``, or none."""
     is_floor: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Kinds of models that this one is built from; they are fitted first."""
 
     drugs_: tuple[str, ...]
     genes_: tuple[str, ...]
     threshold_: float
     """Probability below which a line is called sensitive, chosen on training folds."""
+    _history: Sequence[dict[str, float]] = ()
+
+    def build_from(self, parts: Mapping[str, ResponseModel]) -> None:  # noqa: B027
+        """Take the fitted models of `needs`; called before `fit`, and after loading.
+
+        Parameters
+        ----------
+        parts
+            Kind to fitted model, for every kind of `needs`.
+        """
 
     @abstractmethod
     def fit(self, samples: Samples, screen: Screen) -> Self:
@@ -135,7 +154,11 @@ class ResponseModel(ABC):
 
     def history(self) -> list[dict[str, float]]:
         """Return one record a training step that was logged; empty where nothing iterates."""
-        return []
+        return list(self._history)
+
+    def restore_history(self, records: Sequence[dict[str, float]]) -> None:
+        """Take over what `history` returned: `save` does not write it."""
+        self._history = list(records)
 
     def check_fitted(self) -> None:
         """Raise `NotFittedError` before `fit`."""

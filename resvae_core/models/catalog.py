@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from resvae_core.errors import ArtifactError, ConfigError
+from resvae_core.models.ablations import ABLATIONS
 from resvae_core.models.base import ResponseModel, read_model_document
-from resvae_core.models.cross_fitted import CrossFittedModel
+from resvae_core.models.calibrated import CalibratedModel
 from resvae_core.models.elastic_net import ElasticNet
+from resvae_core.models.ensemble import Ensemble
 from resvae_core.models.floors import AlwaysResistant, DrugMean, DrugTissueMean, TissueMean
 from resvae_core.models.gradient_boosting import GradientBoosting
 from resvae_core.models.random_forest import RandomForest
-from resvae_core.models.resvae import ResVAE
+from resvae_core.models.resvae import VaeLD, VaeLL, VaeLS
 
 KINDS: dict[str, type[ResponseModel]] = {
     model.kind: model
     for model in (
-        ResVAE,
-        ElasticNet,
-        GradientBoosting,
+        VaeLL,
+        VaeLS,
+        VaeLD,
         RandomForest,
+        GradientBoosting,
+        ElasticNet,
+        Ensemble,
         DrugTissueMean,
         TissueMean,
         DrugMean,
@@ -40,7 +46,7 @@ def floor_names() -> list[str]:
 
 def title_of(kind: str) -> str:
     """Return a kind's name for people."""
-    return KINDS[kind].title
+    return {**KINDS, **ABLATIONS}[kind].title
 
 
 def build_model(kind: str, *, seed: int = 0) -> ResponseModel:
@@ -51,14 +57,24 @@ def build_model(kind: str, *, seed: int = 0) -> ResponseModel:
     ConfigError
         If the kind is not known.
     """
-    if kind not in KINDS:
+    known: dict[str, type[ResponseModel]] = {**KINDS, **ABLATIONS}
+    if kind not in known:
         raise ConfigError(
             f"{kind!r} is no kind of model.", remedy=f"Use one of: {', '.join(KINDS)}."
         )
-    model = KINDS[kind]()
-    if isinstance(model, CrossFittedModel):
+    model = known[kind]()
+    if isinstance(model, CalibratedModel):
         model.seed = seed
     return model
+
+
+def with_needs(kinds: Sequence[str]) -> list[str]:
+    """Return the kinds and all that they are built from, each after what it needs."""
+    order: list[str] = []
+    for kind in kinds:
+        needs = with_needs(build_model(kind).needs)
+        order += [name for name in (*needs, kind) if name not in order]
+    return order
 
 
 def load_model(folder: Path) -> ResponseModel:

@@ -7,7 +7,8 @@ import warnings
 import numpy as np
 
 from resvae_core.models.base import Arrays, Document
-from resvae_core.models.cross_fitted import Array, CrossFittedModel, Matrix
+from resvae_core.models.calibrated import Array, Matrix
+from resvae_core.models.cross_fitted import CrossFittedModel, Rows
 
 
 class ElasticNet(CrossFittedModel):
@@ -45,7 +46,7 @@ class ElasticNet(CrossFittedModel):
             "seed": self.seed,
         }
 
-    def _fit_member(self, member: int, z: Matrix, target: Array) -> None:
+    def _fit_member(self, member: int, z: Matrix, target: Array, rows: Rows) -> None:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import ElasticNet as Regression
 
@@ -56,10 +57,10 @@ class ElasticNet(CrossFittedModel):
             # 200 sweeps at this tolerance leave the score unchanged to the fourth digit
             warnings.simplefilter("ignore", ConvergenceWarning)
             for drug in range(target.shape[1]):
-                rows = ~np.isnan(target[:, drug])
+                measured = ~np.isnan(target[:, drug])
                 net = Regression(
                     alpha=self.alpha, l1_ratio=self.l1_ratio, max_iter=200, tol=1e-3
-                ).fit(z[rows].astype(float), target[rows, drug])
+                ).fit(z[measured].astype(float), target[measured, drug])
                 self.weights_[member, :, drug] = net.coef_
                 self.intercept_[member, drug] = net.intercept_
 

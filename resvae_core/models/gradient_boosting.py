@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from resvae_core.compute import derive_seed
+from resvae_core.compute import choose_device, derive_seed
+from resvae_core.errors import DeviceError
 from resvae_core.models.base import Arrays, Document
-from resvae_core.models.cross_fitted import Array, CrossFittedModel, Matrix
+from resvae_core.models.calibrated import Array, Matrix
+from resvae_core.models.cross_fitted import CrossFittedModel, Rows
 
 if TYPE_CHECKING:
     import xgboost as xgb
@@ -29,6 +31,10 @@ class GradientBoosting(CrossFittedModel):
         Trees per drug and member.
     learning_rate, max_depth, min_child_weight, subsample, colsample_bynode, reg_lambda, max_bin
         As in XGBoost.
+    device
+        Where it is fitted: ``cpu``, ``cuda``, or ``auto``, as `fitting_device` reads it. Other
+        trees grow on CUDA, equally good. It predicts on the CPU, so what it says does not depend on
+        the machine.
     n_members, seed
         See `CrossFittedModel`.
     """
@@ -49,11 +55,13 @@ class GradientBoosting(CrossFittedModel):
         colsample_bynode: float = 0.1,
         reg_lambda: float = 5.0,
         max_bin: int = 64,
+        device: str = "auto",
         n_members: int = 5,
         seed: int = 0,
     ) -> None:
         super().__init__(n_members=n_members, seed=seed)
         self.n_rounds = n_rounds
+        self.device = device
         self.tree_options = {
             "learning_rate": learning_rate,
             "max_depth": max_depth,
@@ -65,7 +73,7 @@ class GradientBoosting(CrossFittedModel):
         }
 
     def configuration(self) -> Document:
-        """Return the constructor's arguments."""
+        """Return the constructor's arguments, without the device."""
         return {
             "n_rounds": self.n_rounds,
             **self.tree_options,
@@ -73,7 +81,7 @@ class GradientBoosting(CrossFittedModel):
             "seed": self.seed,
         }
 
-    def _fit_member(self, member: int, z: Matrix, target: Array) -> None:
+    def _fit_member(self, member: int, z: Matrix, target: Array, rows: Rows) -> None:
         import xgboost as xgb
 
         if member == 0:
@@ -94,10 +102,12 @@ class GradientBoosting(CrossFittedModel):
             "multi_strategy": "one_output_per_tree",
             "disable_default_eval_metric": True,
             "nthread": 1,
+            "device": fitting_device(self.device),
             "seed": derive_seed(self.kind, self.seed, member),
         }
         matrix = xgb.DMatrix(z, label=truth, nthread=1)
         booster = xgb.train(options, matrix, self.n_rounds, obj=masked_squared_error)
+        booster.set_param({"device": "cpu"})
         self.boosters_.append(booster)
 
     def _score_member(self, member: int, z: Matrix) -> Array:
@@ -129,3 +139,30 @@ class GradientBoosting(CrossFittedModel):
             ubj = zlib.decompress(arrays[f"member{number}.ubj.zlib"].tobytes())
             booster.load_model(bytearray(ubj))
             self.boosters_.append(booster)
+
+
+def fitting_device(name: str) -> str:
+    """Return the device that XGBoost fits on, as it spells it: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Parameters
+    ----------
+    name
+        ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: the CPU where this build of XGBoost has no CUDA,
+        else what `choose_device` says.
+
+    Raises
+    ------
+    DeviceError
+        If CUDA is asked for and this build, or this machine, has none.
+    """
+    import xgboost as xgb
+
+    has_cuda = bool(xgb.build_info()["USE_CUDA"])
+    if name == "cpu" or (name == "auto" and not has_cuda):
+        return "cpu"
+    if not has_cuda:
+        raise DeviceError(
+            f"XGBoost was asked to fit on {name!r}, but this build of it has no CUDA.",
+            remedy="Install xgboost in place of xgboost-cpu, or use 'auto' or 'cpu'.",
+        )
+    return str(choose_device(name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,8 +13,9 @@ from resvae_core.data.cancer_types import find_cancer_type
 from resvae_core.data.drugs import find_drug
 from resvae_core.errors import ArtifactError, ConfigError, UnknownDrugError
 from resvae_core.features.range_check import BORDERLINE, IN_RANGE, OUT_OF_RANGE, Reference
-from resvae_core.models.base import NO_TISSUE, TUMOURS, ResponseModel, Samples
-from resvae_core.models.cross_fitted import CrossFittedModel
+from resvae_core.models.base import NO_TISSUE, TUMOURS, Prediction, ResponseModel, Samples
+from resvae_core.models.calibrated import CalibratedModel
+from resvae_core.models.ensemble import Ensemble
 from resvae_core.tables import Expression
 
 Array = NDArray[np.float64]
@@ -24,7 +25,21 @@ UNCERTAIN, NOT_ASSESSABLE = "uncertain", "not assessable"
 BASELINE = "baseline"
 """What stands in the place of a call for a floor, which knows nothing of the sample."""
 
-COLUMNS = ["sample", "drug", "model", "probability", "lower", "upper", "call", "range", "note"]
+CHUNK = 256
+"""Samples that are predicted at a time where there are many."""
+
+COLUMNS = [
+    "sample",
+    "drug",
+    "model",
+    "probability",
+    "lower",
+    "upper",
+    "conformal",
+    "call",
+    "range",
+    "note",
+]
 
 
 @dataclass(frozen=True)
@@ -35,10 +50,12 @@ class Forecast:
     ----------
     table
         Columns of `COLUMNS`: ``probability`` = P(resistant) in [0, 1]; ``lower`` and ``upper`` its
-        90 % interval for the model's own uncertainty; ``call`` one of resistant, sensitive,
-        uncertain, not assessable, or baseline for a floor. Only a sample in range gets a firm
-        call: at best uncertain where borderline, not assessable where out of range; ``range`` one
-        of in range, borderline, out of range; ``note`` in words, "" where there is nothing to add.
+        90 % interval for the model's own uncertainty; ``conformal`` the classes that are not
+        excluded at 90 % (resistant, sensitive, both, neither; "" for a floor); ``call`` one of
+        resistant, sensitive, uncertain, not assessable, or baseline for a floor. Only a sample in
+        range gets a firm call: at best uncertain where borderline, not assessable where out of
+        range; ``range`` one of in range, borderline, out of range; ``note`` in words, "" where
+        there is nothing to add.
     ranges
         Index: samples; columns as `Reference.assess` gives them.
     model_set
@@ -137,7 +154,9 @@ class ModelSet:
         expression
             log2(TPM + 1) of one or more samples.
         cancer_type
-            TCGA code or name: gives the tissue floor its tissue. The learned models do not read it.
+            TCGA code or name: gives the tissue floor its tissue, and chooses whether conformal sets
+            go by solid tissues' or blood's thresholds (by both where there is none). Probabilities
+            and calls of the learned models do not read it.
         drugs, models
             Names to predict with; all where None.
         reference
@@ -156,9 +175,51 @@ class ModelSet:
         samples = self.samples(expression, cancer.gdsc_tissue if cancer else None, reference)
         ranges = self.references[reference].assess(expression)
         notes = _range_notes(ranges)
-        parts = [self._part(self.model(kind), samples, names, ranges, notes) for kind in kinds]
+        parts = [
+            self._part(self.model(kind), prediction, samples, names, ranges, notes)
+            for kind, prediction in self._predictions(kinds, samples)
+        ]
         table = pd.concat(parts, ignore_index=True)
         return Forecast(table, ranges, self.name, reference, cancer.code if cancer else None)
+
+    def predict_in_chunks(
+        self,
+        expression: Expression,
+        *,
+        chunk: int = CHUNK,
+        cancer_type: str | None = None,
+        drugs: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+        reference: str = TUMOURS,
+    ) -> Iterator[Forecast]:
+        """Predict a few samples at a time, so that the memory does not grow with their number.
+
+        Parameters
+        ----------
+        chunk
+            Samples in a forecast, the last one excepted.
+        expression, cancer_type, drugs, models, reference
+            See `predict`.
+
+        Yields
+        ------
+        Forecast
+            Of each chunk in turn. Together they say what `predict` says at once; in a chunk's table
+            models come before samples.
+
+        Raises
+        ------
+        GeneCoverageError, UnknownDrugError, UnknownCohortError, ConfigError
+            As `predict`.
+        """
+        for start in range(0, len(expression.values), chunk):
+            yield self.predict(
+                Expression(expression.values.iloc[start : start + chunk]),
+                cancer_type=cancer_type,
+                drugs=drugs,
+                models=models,
+                reference=reference,
+            )
 
     def _drug_names(self, drugs: Sequence[str]) -> list[str]:
         names = list(dict.fromkeys(find_drug(drug).name for drug in drugs))
@@ -188,16 +249,35 @@ class ModelSet:
         labels = pd.Series(tissue or NO_TISSUE, index=expression.values.index, dtype=object)
         return Samples(expression, labels, reference)
 
+    def _predictions(
+        self, kinds: Sequence[str], samples: Samples
+    ) -> Iterator[tuple[str, Prediction]]:
+        """Let each model predict; the ensemble takes over what its parts have scored already."""
+        scores: dict[str, Array] = {}
+        for kind in kinds:
+            model = self.model(kind)
+            if not isinstance(model, CalibratedModel):
+                yield kind, model.predict(samples)
+                continue
+            if isinstance(model, Ensemble):
+                missing = [part for part in model.needs if part not in scores]
+                for part in missing:
+                    scores[part] = model.parts_[part].score_members(samples)
+                scores[kind] = model.combine(scores)
+            else:
+                scores[kind] = model.score_members(samples)
+            yield kind, model.predict_from(scores[kind], samples)
+
     def _part(
         self,
         model: ResponseModel,
+        prediction: Prediction,
         samples: Samples,
         drugs: list[str],
         ranges: pd.DataFrame,
         notes: list[str],
     ) -> pd.DataFrame:
         """Return one model's rows, sample by sample."""
-        prediction = model.predict(samples)
         n_samples, n_drugs = len(ranges), len(drugs)
         probability, lower, upper = (
             frame[drugs].to_numpy(float)
@@ -223,6 +303,7 @@ class ModelSet:
                 "probability": probability.ravel(),
                 "lower": lower.ravel(),
                 "upper": upper.ravel(),
+                "conformal": _sets(prediction, drugs).ravel(),
                 "call": calls.ravel(),
                 "range": np.repeat(ranges["range"].to_numpy(), n_drugs),
                 "note": [_join(a, b) for a in notes for b in drug_notes],
@@ -242,9 +323,16 @@ def _calls(
     return calls
 
 
+def _sets(prediction: Prediction, drugs: list[str]) -> NDArray[np.str_]:
+    """Return (n_samples, n_drugs) conformal sets in words; empty for a floor, which makes none."""
+    if prediction.conformal is None:
+        return np.full((len(prediction.probability), len(drugs)), "")
+    return prediction.conformal[drugs].to_numpy(str)
+
+
 def _informative(model: ResponseModel, drugs: list[str]) -> NDArray[np.bool_]:
     """Return which drugs the model can tell lines apart for (a calibration slope above 0)."""
-    if not isinstance(model, CrossFittedModel):
+    if not isinstance(model, CalibratedModel):
         return np.ones(len(drugs), dtype=bool)
     slope = dict(zip(model.drugs_, model.calibration_.slope, strict=True))
     return np.array([slope[drug] > 0 for drug in drugs])

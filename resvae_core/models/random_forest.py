@@ -8,7 +8,8 @@ import numpy as np
 
 from resvae_core.compute import derive_seed
 from resvae_core.models.base import Arrays, Document
-from resvae_core.models.cross_fitted import Array, CrossFittedModel, Matrix
+from resvae_core.models.calibrated import Array, Matrix
+from resvae_core.models.cross_fitted import CrossFittedModel, Rows
 from resvae_core.models.flat_forest import FlatForest, flatten
 
 
@@ -61,14 +62,14 @@ class RandomForest(CrossFittedModel):
             "seed": self.seed,
         }
 
-    def _fit_member(self, member: int, z: Matrix, target: Array) -> None:
+    def _fit_member(self, member: int, z: Matrix, target: Array, rows: Rows) -> None:
         from sklearn.ensemble import RandomForestRegressor
 
         if member == 0:
             self.forests_ = []
         trees, drugs = [], []
         for drug in range(target.shape[1]):
-            rows = ~np.isnan(target[:, drug])
+            measured = ~np.isnan(target[:, drug])
             forest = RandomForestRegressor(
                 n_estimators=self.n_trees,
                 max_features=self.max_features,
@@ -76,7 +77,7 @@ class RandomForest(CrossFittedModel):
                 min_samples_leaf=self.min_samples_leaf,
                 random_state=derive_seed(self.kind, self.seed, member, drug),
                 n_jobs=1,
-            ).fit(z[rows], target[rows, drug])
+            ).fit(z[measured], target[measured, drug])
             trees += [tree.tree_ for tree in forest.estimators_]
             drugs += [drug] * self.n_trees
         self.forests_.append(flatten(trees, drugs))

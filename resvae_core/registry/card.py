@@ -19,7 +19,10 @@ from resvae_core.config import RESEARCH_USE
 from resvae_core.data.inventory import load_manifest
 from resvae_core.data.screens import TrainingSet
 from resvae_core.models.base import ResponseModel
+from resvae_core.models.catalog import title_of
+from resvae_core.models.ensemble import Ensemble
 from resvae_core.models.floors import DrugTissueMean
+from resvae_core.models.resvae import ResVAE
 
 SCHEMA_VERSION = 1
 
@@ -36,18 +39,29 @@ PURPOSE = (
 LIMITS = (
     "Trained on cancer cell lines, not on patients. No probability here was validated against the "
     "response of a patient.",
-    "Reads a panel of cancer genes, not the genome. A missing gene is read as the reference's "
-    "mean; more than 5 % missing lower the range verdict.",
+    "Reads a panel of cancer genes, not the genome. More than 5 % of them missing lower the range "
+    "verdict.",
     "Tumours are standardised with frozen moments of reference tumours of few cancer types; for "
     "others the level of the probability is less certain than their order.",
     "'Sensitive' is a label on ln IC50: for GDSC2 drugs, the lowest 15 % of all lines screened. "
     "About 85 of 100 lines are therefore resistant to any drug before anything is known.",
     "A cell line of the training set that is uploaded looks better predicted than a new one.",
-    "Settings were chosen by a few trials on one fold split of the same lines, so the figures may "
-    "be slightly favourable. The default model is the best within tissue by a small margin.",
+    "Settings were chosen by dozens of trials on one of the three fold splits of the same lines "
+    "(benchmarks/experiments.md), so the figures may be slightly favourable. The default model is "
+    "the best within tissue by a small margin.",
     "Of the training lines, 143 have expression restored from z-scores (r 0.9999 on shared lines).",
     "Drugs whose ln IC50 is mostly extrapolated beyond the top dose are marked as low confidence.",
 )
+SEEN_BY_THE_ENCODER = (
+    "The expression encoder behind it was pretrained on expression of all cell lines, those of the "
+    "test folds too, never on a response: the figures on cell lines are favourable by what "
+    "benchmarks/encoder_leak.md says."
+)
+MISSING_GENES = {
+    "genes": "read as the mean of the reference",
+    "ranks": "left out of the sample's ranks",
+    "embedding": "left out of the encoder's sum over genes",
+}
 INTERVAL = (
     "90 % confidence interval of the probability, for having seen a limited sample of cell lines "
     "(delete-a-group jackknife and standard error of the calibration curve). It says nothing of "
@@ -92,7 +106,7 @@ class Card:
 def write_card(
     model: ResponseModel,
     training_set: TrainingSet,
-    summary: pd.DataFrame,
+    evaluation: Mapping[str, pd.DataFrame],
     *,
     created: str,
     references: Mapping[str, str],
@@ -105,8 +119,9 @@ def write_card(
         Fitted.
     training_set
         What it was fitted on.
-    summary
-        As `evaluation.summary.summarise` gives it; may be empty.
+    evaluation
+        As `evaluation.summary.evaluation_tables` gives it: ``summary``, which may be empty, and
+        ``ablations`` where there were any.
     created
         ISO date.
     references
@@ -124,12 +139,7 @@ def write_card(
             "notice": RESEARCH_USE,
             "not_for": list(NOT_FOR),
             "purpose": PURPOSE,
-            "inputs": {
-                "reads": list(model.reads),
-                "unit": "log2(TPM + 1)",
-                "n_genes": len(model.genes_),
-                "missing_genes": "read as the mean of the reference",
-            },
+            "inputs": _inputs(model),
             "output": {
                 "probability": "P(resistant), 0 to 1, higher = more resistant",
                 "interval": INTERVAL,
@@ -149,9 +159,10 @@ def write_card(
             },
             "configuration": model.configuration(),
             "seed": model.configuration().get("seed"),
-            "metrics": _metrics(summary, model.kind),
-            "limits": list(LIMITS),
-            "versions": _versions(),
+            "metrics": _metrics(evaluation["summary"], model.kind),
+            "ablations": _ablations(evaluation.get("ablations"), model.kind),
+            "limits": [*LIMITS, *([SEEN_BY_THE_ENCODER] if _rests_on_encoder(model) else [])],
+            "versions": library_versions(),
             "genes": list(model.genes_),
             "drugs": list(model.drugs_),
         }
@@ -165,6 +176,30 @@ def _terms(training_set: TrainingSet) -> dict[str, str]:
         key for file in manifest.files if file.path in training_set.digests for key in file.sources
     }
     return {manifest.sources[key].name: manifest.sources[key].licence for key in sorted(used)}
+
+
+def _inputs(model: ResponseModel) -> dict[str, Any]:
+    channels = list(model.config.channels) if isinstance(model, ResVAE) else ["genes"]
+    inputs: dict[str, Any] = {
+        "reads": list(model.reads),
+        "unit": "log2(TPM + 1)",
+        "n_genes": len(model.genes_),
+    }
+    if model.is_floor:
+        return inputs | {"missing_genes": "not read, as is every gene"}
+    if isinstance(model, Ensemble):
+        return inputs | {"parts": list(model.needs), "missing_genes": "as in its parts"}
+    if isinstance(model, ResVAE) and model.encoder_ is not None:
+        inputs["encoder"] = {"name": model.encoder_.name, "digest": model.encoder_.digest}
+    missing = ", ".join(MISSING_GENES[channel] for channel in channels)
+    return inputs | {"channels": channels, "missing_genes": missing}
+
+
+def _rests_on_encoder(model: ResponseModel) -> bool:
+    """Tell whether a model reads an embedding, or learned from one that does."""
+    if isinstance(model, Ensemble):
+        return any(_rests_on_encoder(part) for part in model.parts_.values())
+    return isinstance(model, ResVAE) and (model.encoder_ is not None or model.teacher is not None)
 
 
 def _metrics(summary: pd.DataFrame, kind: str) -> dict[str, list[dict[str, Any]]]:
@@ -187,11 +222,32 @@ def _metrics(summary: pd.DataFrame, kind: str) -> dict[str, list[dict[str, Any]]
     return metrics
 
 
+def _ablations(table: pd.DataFrame | None, kind: str) -> list[dict[str, Any]]:
+    """Return what became of a model where a part is missing or changed, metric by metric."""
+    if table is None:
+        return []
+    return [
+        {
+            "name": row.model,
+            "title": title_of(str(row.model)),
+            "metric": row.metric,
+            "mean": _rounded(row.mean),
+            "difference": _rounded(row.difference),
+            "lower": _rounded(row.difference_lower),
+            "upper": _rounded(row.difference_upper),
+            "p_value": _rounded(row.p_value, 6),
+            "p_holm": _rounded(row.p_holm, 6),
+        }
+        for row in table[table["base"] == kind].itertuples()
+    ]
+
+
 def _rounded(value: Any, digits: int = 4) -> float | None:
     return None if value is None or pd.isna(value) else round(float(value), digits)
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Return the versions of this program, of Python and of what it computes with, by name."""
     found = {"resvae": __version__, "python": platform.python_version()}
     for name in LIBRARIES:
         try:

@@ -8,7 +8,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from resvae_core.registry.description import CARD_FILE, SET_FILE
 HISTORY_FILE = "history.json"
 REFERENCES = "references"
 EVALUATION = "evaluation"
+ENCODERS = "encoders"
 SCHEMA_VERSION = 1
 
 
@@ -70,6 +73,8 @@ def load_model_set(folder: Path | None = None, *, verify: bool = True) -> ModelS
                 remedy="Restore the folder from the repository, or train the set again.",
             )
     models = {kind: load_model(folder / kind) for kind in document["models"]}
+    for model in models.values():
+        model.build_from({kind: models[kind] for kind in model.needs if kind in models})
     references = {name: _load_reference(folder, name) for name in document["references"]}
     return ModelSet(
         document["name"], models, references, document["default_model"], _load_unproven(folder)
@@ -128,18 +133,29 @@ def set_digest(folder: Path | None = None) -> str:
 
 
 def load_evaluation(name: str, folder: Path | None = None) -> pd.DataFrame:
-    """Return ``summary``, ``per_drug`` or ``reliability`` of a set.
+    """Return a table of a set's evaluation.
+
+    Parameters
+    ----------
+    name
+        One that `evaluation.summary.evaluation_tables` or `evaluation.external.external_tables`
+        names: ``summary``, ``per_drug``, ``comparisons``, ``reliability``,
+        ``reliability_by_tissue``, ``coverage_by_tissue``, ``coverage_by_drug``, ``ablations``
+        (where models were judged without a part), ``external``, ``external_by_drug`` (without
+        rows where no external measurement was installed).
+    folder
+        Where ``model_set.json`` lies; `config.models_folder` where None.
 
     Raises
     ------
     ArtifactError
-        If the set was not judged.
+        If the set was saved without it.
     """
     path = (folder or models_folder()) / EVALUATION / f"{name}.csv"
     if not path.is_file():
         raise ArtifactError(
             f"The table {name!r} of the evaluation is missing.",
-            remedy="Run: python -m resvae_core evaluate, then train.",
+            remedy="Train the set again: python -m resvae_core train.",
         )
     return pd.read_csv(path)
 
@@ -147,14 +163,16 @@ def load_evaluation(name: str, folder: Path | None = None) -> pd.DataFrame:
 def save_model_set(
     model_set: ModelSet,
     cards: dict[str, Card],
-    evaluation: dict[str, pd.DataFrame],
+    evaluation: Mapping[str, pd.DataFrame],
     folder: Path,
 ) -> None:
     """Replace the set in a folder by another one.
 
     The set is written beside the folder first and moved into place when it is complete: whoever
-    stops this half way keeps the old set.
+    stops this half way keeps the old set. The encoders in the folder stay as they are: they are
+    no part of the set, and have digests of their own.
     """
+    _recover(folder)
     staged = folder.with_name(folder.name + ".partial")
     shutil.rmtree(staged, ignore_errors=True)
     for kind, model in model_set.models.items():
@@ -181,7 +199,24 @@ def save_model_set(
         },
     }
     _write_json(staged / SET_FILE, document)
+    if (folder / ENCODERS).is_dir():
+        shutil.copytree(folder / ENCODERS, staged / ENCODERS, copy_function=_link)
     _swap(staged, folder)
+
+
+def _link(source: str, target: str) -> None:
+    """Give a file a second name, or copy it where the file system knows no such thing."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _recover(folder: Path) -> None:
+    """Put the old set back where a swap was stopped between its two steps."""
+    old = folder.with_name(folder.name + ".old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
 
 
 def _swap(staged: Path, folder: Path) -> None:

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from resvae_core.compute import one_thread
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.data.cohorts import list_cohorts, load_cohort
 from resvae_core.data.screens import TrainingSet
 from resvae_core.data.splits import Fold, leave_cell_line_out, leave_tissue_out
+from resvae_core.errors import ConfigError
 from resvae_core.evaluation.benchmark import permuted
-from resvae_core.evaluation.summary import best_model, reliability, summarise
-from resvae_core.features.genes import arrange
-from resvae_core.features.range_check import fit_reference
-from resvae_core.features.scaling import Moments
+from resvae_core.evaluation.summary import best_model
+from resvae_core.features.range_check import Reference, fit_reference
 from resvae_core.models.base import CELL_LINES, TUMOURS, ResponseModel, Samples
-from resvae_core.models.catalog import build_model, floor_names
-from resvae_core.models.cross_fitted import CrossFittedModel
+from resvae_core.models.calibrated import CalibratedModel
+from resvae_core.models.catalog import build_model, floor_names, with_needs
 from resvae_core.models.model_set import ModelSet
 from resvae_core.registry.card import Card, write_card
+from resvae_core.registry.checkpoints import Checkpoints
 from resvae_core.registry.store import save_model_set
-from resvae_core.tables import Expression
+from resvae_core.tables import Expression, Screen
 
 MINIMAL_GROUP = 20
 """Cell lines that a tissue needs to be a reference group."""
@@ -39,7 +40,6 @@ class Plan:
         Id of the model set.
     kinds
         Learned models; floors are added.
-
     created
         ISO date for the cards.
     """
@@ -76,24 +76,95 @@ def fit_set(
     plan: Plan,
     training_set: TrainingSet,
     tumours: Mapping[str, Expression],
-    progress: Callable[[str], None] = lambda step: None,
+    *,
+    checkpoints: Checkpoints | None = None,
+    progress: Callable[[str, int, int], None] = lambda step, done, total: None,
 ) -> ModelSet:
-    """Fit every model on all lines, and the references beside them."""
+    """Fit every model on all lines, and the references beside them.
+
+    Parameters
+    ----------
+    tumours
+        Cohort to expression: the tumour reference; no such reference where empty.
+    checkpoints
+        Where fitted models are kept: a run that was killed goes on after the last one kept, and
+        gives the same set as one that was not.
+    progress
+        Called with (what is fitted next, steps done, steps in total).
+
+    Raises
+    ------
+    ConfigError
+        If a kind is not known, or is built from one that the plan leaves out.
+    """
+    names = (*plan.kinds, *floor_names())
     samples = Samples(training_set.expression, training_set.screen.tissue)
-    models: dict[str, ResponseModel] = {}
-    for kind in (*plan.kinds, *floor_names()):
-        progress(kind)
-        models[kind] = build_model(kind).fit(samples, training_set.screen)
-    genes = models[plan.kinds[0]].genes_
-    progress("references")
-    references = {CELL_LINES: fit_reference(_line_groups(training_set), genes)}
-    if tumours:
-        references = {TUMOURS: fit_reference(tumours, genes), **references}
-        moments = Moments.of(*(arrange(cohort, genes) for cohort in tumours.values()))
-        for model in models.values():
-            if isinstance(model, CrossFittedModel):
-                model.add_reference(TUMOURS, moments)
+    fitted: dict[str, ResponseModel] = {}
+    with one_thread():
+        for kind in fitting_order(names):
+            progress(kind, len(fitted), len(names) + 1)
+            fitted[kind] = _fit_or_load(kind, fitted, samples, training_set.screen, checkpoints)
+        progress("references", len(names), len(names) + 1)
+        models = {kind: fitted[kind] for kind in names}
+        references = _fit_references(models, plan.kinds[0], training_set, tumours)
+    progress("", len(names) + 1, len(names) + 1)
     return ModelSet(plan.name, models, references, plan.kinds[0])
+
+
+def fitting_order(kinds: Sequence[str]) -> list[str]:
+    """Return the kinds so that each stands behind those that it is built from.
+
+    Raises
+    ------
+    ConfigError
+        If a kind is not known, or is built from one that is not in `kinds`.
+    """
+    needs = {kind: build_model(kind).needs for kind in kinds}
+    for kind, parts in needs.items():
+        missing = [part for part in parts if part not in needs]
+        if missing:
+            raise ConfigError(
+                f"The model {kind!r} is built from {missing[0]!r}, which is not to be trained.",
+                remedy=f"Train {', '.join(missing)} in the same run, or leave {kind} out.",
+            )
+    return with_needs(kinds)
+
+
+def _fit_or_load(
+    kind: str,
+    fitted: Mapping[str, ResponseModel],
+    samples: Samples,
+    screen: Screen,
+    checkpoints: Checkpoints | None,
+) -> ResponseModel:
+    parts = {name: fitted[name] for name in build_model(kind).needs}
+    model = checkpoints.load(kind) if checkpoints else None
+    if model is None:
+        model = build_model(kind)
+        model.build_from(parts)
+        model.fit(samples, screen)
+        if checkpoints is None:
+            return model
+        model = checkpoints.keep(model)
+    model.build_from(parts)
+    return model
+
+
+def _fit_references(
+    models: Mapping[str, ResponseModel],
+    chosen: str,
+    training_set: TrainingSet,
+    tumours: Mapping[str, Expression],
+) -> dict[str, Reference]:
+    """Fit the references on a model's genes, and hand the tumours' moments to every model."""
+    genes = models[chosen].genes_
+    references = {CELL_LINES: fit_reference(_line_groups(training_set), genes)}
+    if not tumours:
+        return references
+    for model in models.values():
+        if isinstance(model, CalibratedModel):
+            model.add_reference(TUMOURS, list(tumours.values()))
+    return {TUMOURS: fit_reference(tumours, genes), **references}
 
 
 def publish(
@@ -101,30 +172,26 @@ def publish(
     model_set: ModelSet,
     training_set: TrainingSet,
     tumours: Mapping[str, Expression],
-    table: pd.DataFrame,
+    evaluation: Mapping[str, pd.DataFrame],
     folder: Path,
 ) -> None:
     """Write cards and save the set with its evaluation.
 
     Parameters
     ----------
-    table
-        As `evaluation.benchmark.run` gives it.
+    evaluation
+        As `evaluation.summary.evaluation_tables` gives it, and whatever else is to be kept.
     folder
         Replaced as a whole.
     """
-    summary = summarise(table)
-    evaluation = {
-        "summary": summary,
-        "per_drug": summarise(table, by_drug=True),
-        "reliability": reliability(table),
-    }
     described = _describe_references(training_set, tumours)
     cards: dict[str, Card] = {
-        kind: write_card(model, training_set, summary, created=plan.created, references=described)
+        kind: write_card(
+            model, training_set, evaluation, created=plan.created, references=described
+        )
         for kind, model in model_set.models.items()
     }
-    chosen = replace(model_set, default_model=best_model(summary, plan.kinds))
+    chosen = replace(model_set, default_model=best_model(evaluation["summary"], plan.kinds))
     save_model_set(chosen, cards, evaluation, folder)
 
 

@@ -12,12 +12,24 @@ from pages.components import resources
 from pages.components.downloads import csv_text
 from pages.components.frame import PAGES
 from pages.components.state import KEY, Session
+from pages.components.validation import set_in_words
 from resvae_core.config import RESEARCH_USE
+from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.data.drugs import load_drugs
 from resvae_core.data.uploads import Upload, UploadOverrides
 from resvae_core.errors import InputDataError
+from resvae_core.figures.palette import FIVE, model_word
 from resvae_core.tables import Expression
 
+SECTIONS = (
+    "Leaderboard",
+    "Paired tests",
+    "Are probabilities right?",
+    "Do the 90 % sets hold?",
+    "Other measurements",
+    "What each part is worth",
+    "Cards",
+)
 STORIES = {story["story"]: story for story in resources.demo_stories()}
 DRUG = STORIES["resistant"]["drug"]
 
@@ -81,7 +93,8 @@ def test_headline_shows_call_interval_agreement_and_floor(open_page, patients) -
     shown = words(open_page("overview", demo(patients, "resistant")))
     assert f"### {DRUG}: :orange[▲ Resistant]" in shown
     assert "90 % interval" in shown
-    assert "models make this call" in shown
+    assert re.search(r"\d of 5 models leans? (resistant|sensitive)", shown)
+    assert "90 % set: " in shown
     assert "Drug and tissue alone" in shown
 
 
@@ -113,7 +126,7 @@ def test_explanation_adds_up_to_the_probability_that_the_headline_shows(
     score = table["base"].iloc[0] + table["attribution"].sum()
     probability = 1 / (1 + 2.718281828459045**-score)
     assert f"Probability of resistance {probability:.2f}" in words(app)
-    assert chosen.model == resources.model_set().default_model
+    assert chosen.model == STORIES["resistant"]["model"]
 
 
 def test_sensitive_call_above_one_half_says_that_resistance_is_still_more_likely(
@@ -172,14 +185,176 @@ def test_survival_of_a_real_cohort_gives_the_known_p_value(open_page, data) -> N
     assert "Synthetic cohort" not in shown
 
 
-def test_models_page_shows_the_floor_beside_the_models(open_page) -> None:
+def models_section(open_page, name: str) -> AppTest:
     app = open_page("models")
-    assert "against a floor of" in words(app)
-    cards = app.selectbox[-1]
-    assert len(cards.options) == len(resources.cards())
+    app.session_state["models_sections"] = name
+    return app.run()
+
+
+def test_models_page_shows_the_floor_beside_the_models_and_the_published_order(open_page) -> None:
+    shown = words(open_page("models"))
+    assert "a floor of" in shown
+    assert re.search("published order, VAE_LD best of the five, (holds|does not hold) here", shown)
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_section_of_the_models_page_opens(open_page, name: str) -> None:
+    app = models_section(open_page, name)
+    assert not app.exception
+    assert not app.error
+    # the split, and something to read: a chart, a card or what is missing
+    assert app.get("plotly_chart") or app.dataframe or "not" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("name", "chart"),
+    [
+        ("Leaderboard", "leaderboard"),
+        ("Paired tests", "paired-tests"),
+        ("Are probabilities right?", "reliability"),
+        ("Do the 90 % sets hold?", "coverage"),
+    ],
+)
+def test_every_chart_of_the_models_page_has_a_sentence_and_a_table(open_page, name, chart) -> None:
+    app = models_section(open_page, name)
+    assert len(app.get("plotly_chart")) == 1
+    app.session_state[f"tabs_{chart}"] = "Table"
+    app.run()
+    assert not app.exception
+    assert len(app.dataframe[0].value) > 1
+    assert any(str(part.value).endswith(".") for part in app.markdown)
+
+
+def test_reliability_is_of_the_chosen_model_and_cancer_type(open_page) -> None:
+    app = models_section(open_page, "Are probabilities right?")
+    app.selectbox(key="judged").select("vae_ld").run()
+    tissue = app.selectbox(key="reliability_tissue").options[1]
+    app.selectbox(key="reliability_tissue").select(tissue).run()
+    shown = words(app)
+    assert f"{tissue}: mean gap between predicted and observed resistance: VAE_LD" in shown
+    assert re.search(r"pairs, \d+ lines\)", shown)
+
+
+def test_cards_are_of_every_model_and_encoder(open_page) -> None:
+    app = models_section(open_page, "Cards")
+    cards = app.selectbox(key="card")
+    encoders = resources.encoder_cards()
+    assert len(cards.options) == len(resources.cards()) + len(encoders)
     assert cards.value == app.session_state[KEY].model
     cards.set_value("drug_tissue_mean").run()
     assert "Diagnosis, or choosing" in words(app)
+    app.selectbox(key="card").set_value("small").run()
+    assert not app.exception
+    assert encoders["small"]["purpose"][:40] in words(app)
+
+
+def test_the_set_s_default_model_speaks_where_nobody_chose_one(open_page, patients) -> None:
+    app = open_page("overview", several(patients))
+    default = resources.installed_models().default_model
+    assert app.session_state[KEY].model == default
+    assert "90 % interval" in words(app)
+    assert model_word(default) in words(app)
+
+
+def test_agreement_is_counted_over_the_five_alone(open_page, patients) -> None:
+    ranking = open_page("overview", demo(patients, "resistant")).dataframe[0].value
+    assert set(ranking["n_models"]) == {5}
+    assert ranking["agreement"].str.fullmatch(r"[0-5] of 5 [▲▼]( split)?|").all()
+
+
+def test_drug_page_says_how_the_five_lean_and_what_the_set_holds(open_page, patients) -> None:
+    app = open_page("drug", demo(patients, "resistant"))
+    shown = words(app)
+    session = app.session_state[KEY]
+    rows = resources.model_set().predict(session.expression(), cancer_type="LUAD").table
+    row = rows[(rows["drug"] == DRUG) & (rows["model"] == session.model)].iloc[0]
+    assert set_in_words(row["conformal"]) in shown
+    five = rows[(rows["drug"] == DRUG) & rows["model"].isin(FIVE)]
+    limits = five["model"].map(resources.model_set().threshold)
+    n_resistant = int((five["probability"] >= limits).sum())
+    most = max(n_resistant, 5 - n_resistant)
+    assert f"{DRUG}: {most} of 5 models" in shown
+
+
+def test_drug_page_shows_coverage_in_the_patient_s_cancer_type(open_page, patients) -> None:
+    app = open_page("drug", demo(patients, "resistant"))
+    here = next(part.value for part in app.dataframe if "where" in part.value)
+    assert set(here["where"]) == {"LUAD", DRUG, "All"}
+    assert here["n_lines"].min() >= 1
+    assert "Lung adenocarcinoma: mean gap" in words(app)
+
+
+def test_a_set_that_misses_too_often_in_the_cancer_type_says_so(open_page, patients) -> None:
+    session = demo(patients, "resistant")
+    app = open_page("drug", session)
+    rows = resources.evaluation("coverage_by_tissue")
+    here = rows[
+        (rows["model"] == app.session_state[KEY].model)
+        & (rows["tissue"] == "LUAD")
+        & (rows["true_class"] == "sensitive")
+        & (rows["split"] == "leave_cell_line_out")
+    ].iloc[0]
+    excluded = "90 % set: **resistant only**" in words(app)
+    assert ("Take it with care" in words(app)) == (excluded and here["upper"] < 0.9)
+
+
+def test_a_cancer_type_without_cell_lines_is_said_to_be_not_assessed(open_page, patients) -> None:
+    session = demo(patients, "resistant")
+    without = next(kind for kind in load_cancer_types().values() if not kind.gdsc_tissue)
+    session.cancer_type = without.code
+    shown = words(open_page("drug", session))
+    assert "not assessed in this cancer type: 0 cell lines" in shown
+    assert "no cell line of it was measured" in shown
+
+
+def test_a_cancer_type_of_few_lines_is_not_assessed_and_says_how_many(open_page, patients) -> None:
+    session = demo(patients, "resistant")
+    few = next(kind for kind in load_cancer_types().values() if 0 < kind.n_lines < 10)
+    session.cancer_type = few.code
+    shown = words(open_page("drug", session))
+    assert f"not assessed in this cancer type: {few.n_lines} cell lines" in shown
+
+
+def test_without_a_cancer_type_nothing_is_said_of_how_it_holds_there(open_page, patients) -> None:
+    session = demo(patients, "resistant")
+    session.cancer_type = ""
+    shown = words(open_page("drug", session))
+    assert "Choose a cancer type above" in shown
+    assert "No cancer type is stated" in shown
+
+
+@pytest.mark.parametrize("name", ["overview", "drug", "explanation"])
+def test_every_prediction_has_its_basis(open_page, patients, name: str) -> None:
+    shown = words(open_page(name, demo(patients, "resistant")))
+    for part in (
+        "**Not for**",
+        "**For.**",
+        "**Model:**",
+        f"`{resources.set_digest()[:16]}`",
+        "**Reads:**",
+        "**Genes:**",
+        "**Learned from:**",
+        "**Limit of the calls:**",
+        f"**Resistant to {DRUG}** is a cell line with ln IC50 above",
+        "**Validation in this cancer type**",
+        "**Limits**",
+    ):
+        assert shown.count(part) == 1, part
+
+
+@pytest.mark.parametrize(
+    ("model", "reads"),
+    [
+        ("vae_ll", "the embedding of the large expression encoder"),
+        ("vae_ld", "the ranks of these genes"),
+        ("xgboost", "the expression of"),
+        ("ensemble", "the mean score of VAE_LL, VAE_LS, VAE_LD, Random forest, XGBoost"),
+    ],
+)
+def test_basis_says_which_channels_the_model_reads(open_page, patients, model, reads) -> None:
+    session = demo(patients, "resistant")
+    session.model = model
+    assert reads in words(open_page("drug", session))
 
 
 def test_refused_file_leaves_the_earlier_sample(open_page, patients) -> None:

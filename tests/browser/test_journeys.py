@@ -134,6 +134,21 @@ def test_broken_file_says_what_where_and_how_and_leaves_the_earlier_sample(
     assert "jane" not in server.log().lower()
 
 
+def test_five_models_on_one_axis_from_the_ranking_to_their_cards(visitor) -> None:
+    chosen = load_demo(visitor, "resistant")
+    visitor.follow("Drug")
+    words = visitor.words()
+    assert re.search(rf"{chosen['drug']}: \d of 5 models leans? ", words)
+    for model in ("Ensemble of five", "VAE_LL", "VAE_LS", "VAE_LD", "Random forest", "XGBoost"):
+        expect(visitor.page.locator(".ytick", has_text=model).first).to_be_visible()
+    visitor.follow("Models")
+    for section in ("Paired tests", "Do the 90 % sets hold?", "Cards"):
+        visitor.page.get_by_role("tab", name=section).click()
+        visitor.settle()
+        assert "Something went wrong" not in visitor.words()
+    assert "Diagnosis, or choosing" in visitor.words()
+
+
 def test_choosing_another_drug_in_the_bar_changes_the_page_and_its_address(visitor) -> None:
     load_demo(visitor, "resistant")
     visitor.follow("Drug")

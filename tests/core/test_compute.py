@@ -11,7 +11,13 @@ import weakref
 import pytest
 import torch
 
-from resvae_core.compute import choose_device, describe_device, in_batches, prefer_device
+from resvae_core.compute import (
+    choose_device,
+    describe_device,
+    in_batches,
+    one_thread,
+    prefer_device,
+)
 from resvae_core.errors import ConfigError, DeviceError
 
 NO_CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
@@ -141,3 +147,19 @@ def test_preferred_device_is_handed_to_processes(monkeypatch: pytest.MonkeyPatch
     assert prefer_device("cpu") == "CPU"
     assert os.environ["RESVAE_DEVICE"] == "cpu"
     assert describe_device(choose_device()) == "CPU"
+
+
+def test_one_thread_holds_inside_the_block_alone() -> None:
+    def fail() -> None:
+        with one_thread():
+            assert torch.get_num_threads() == 1
+            raise KeyError
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with pytest.raises(KeyError):
+            fail()
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

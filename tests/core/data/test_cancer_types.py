@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resvae_core.config import CATALOG, PROJECT_ROOT
-from resvae_core.data.cancer_types import find_cancer_type, load_cancer_types
+from resvae_core.data.cancer_types import find_cancer_type, is_blood, load_cancer_types
 from resvae_core.data.drugs import load_drugs
 from resvae_core.errors import UnknownCohortError
 
@@ -51,3 +51,10 @@ def test_the_shipped_catalogue_is_what_its_script_builds(data: Path) -> None:
     script = runpy.run_path(str(PROJECT_ROOT / "scripts/build_cohort_catalog.py"))
     built = script["build"](data).to_csv(index=False, lineterminator="\n")
     assert built == (CATALOG / "cohorts.csv").read_text(encoding="utf-8")
+
+
+def test_blood_is_told_from_solid_tissue_by_its_label() -> None:
+    labels = ["LAML", "MM", "LUAD", "unknown", "bone", "lymphoma"]
+    assert is_blood(labels).tolist() == [True, True, False, False, False, True]
+    blood = {kind.code for kind in load_cancer_types().values() if is_blood([kind.gdsc_tissue])[0]}
+    assert blood == {"DLBC", "LAML"}

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student_t
 
-from resvae_core.evaluation.summary import reliability, summarise
+from resvae_core.evaluation.summary import compare, holm, reliability, summarise
 
 FOLDS = [0.70, 0.74, 0.72, 0.80, 0.69]
 
@@ -79,3 +79,41 @@ def test_reliability_counts_pairs_of_one_seed_and_weighs_folds() -> None:
     assert curve["n"] == 40
     assert curve["predicted"] == pytest.approx(0.75)
     assert curve["observed"] == pytest.approx(0.8)
+
+
+def test_every_model_is_compared_with_each_reference_on_the_same_folds() -> None:
+    forest = table("roc_auc", [0.71, 0.70, 0.73, 0.79, 0.70], model="random_forest")
+    tests = compare(pd.concat([with_floor(table("roc_auc", FOLDS), "roc_auc"), forest]))
+    found = tests.set_index(["model", "reference"])
+    assert len(found) == 6  # three models, each against the two others
+    row = found.loc[("elastic_net", "random_forest")]
+    difference = np.array(FOLDS) - [0.71, 0.70, 0.73, 0.79, 0.70]
+    error = np.sqrt(np.var(difference, ddof=1) * (1 / 5 + 1 / 4))
+    assert row["difference"] == pytest.approx(difference.mean())
+    assert row["p_value"] == pytest.approx(2 * student_t.sf(abs(difference.mean()) / error, df=4))
+    reach = student_t.ppf(0.975, df=4) * error
+    assert row["upper"] - row["difference"] == pytest.approx(reach)
+    mirrored = found.loc[("random_forest", "elastic_net")]
+    assert mirrored["difference"] == pytest.approx(-row["difference"])
+    assert (found["p_holm"] >= found["p_value"]).all()
+
+
+def test_models_that_agree_in_every_fold_have_no_p_value() -> None:
+    same = with_floor(table("roc_auc", [0.65, 0.70, 0.71, 0.72, 0.66]), "roc_auc")
+    row = compare(same).set_index("model").loc["elastic_net"]
+    assert row["difference"] == 0
+    assert np.isnan(row["p_value"])
+
+
+def test_holm_by_hand() -> None:
+    corrected = holm(pd.Series([0.04, 0.01, np.nan, 0.03, 0.5]))
+    np.testing.assert_allclose(corrected, [0.09, 0.04, np.nan, 0.09, 0.5])
+
+
+def test_coverage_weighs_pairs_and_stays_below_one() -> None:
+    many = table("coverage_sensitive", [1.0, 0.98, 1.0], n=[90, 90, 90])
+    few = table("coverage_sensitive", [0.5, 0.5, 0.5], n=[10, 10, 10]).assign(drug="Erlotinib")
+    row = summarise(pd.concat([many, few])).iloc[0]
+    assert row["mean"] == pytest.approx(np.mean([0.95, 0.932, 0.95]))
+    row = summarise(many).iloc[0]
+    assert row["upper"] == 1.0

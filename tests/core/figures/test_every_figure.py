@@ -11,6 +11,12 @@ import plotly.graph_objects as go
 import pytest
 
 from resvae_core.config import RESEARCH_USE
+from resvae_core.figures.calibration import (
+    coverage,
+    coverage_takeaway,
+    reliability,
+    reliability_takeaway,
+)
 from resvae_core.figures.explanation import waterfall, waterfall_takeaway
 from resvae_core.figures.forecasts import (
     drug_ranking,
@@ -20,10 +26,12 @@ from resvae_core.figures.forecasts import (
 )
 from resvae_core.figures.frame import SYNTHETIC, on_ground
 from resvae_core.figures.performance import (
+    differences,
+    differences_takeaway,
+    external,
+    external_takeaway,
     leaderboard,
     leaderboard_takeaway,
-    reliability,
-    reliability_takeaway,
 )
 from resvae_core.figures.quality import (
     expression_over_reference,
@@ -38,7 +46,9 @@ MAY_BE_SYNTHETIC = ("ranking", "models", "waterfall", "reference", "survival")
 
 
 @pytest.fixture
-def drawn(forecast, attribution, performance, bins) -> Callable[..., dict[str, go.Figure]]:
+def drawn(
+    forecast, limits, attribution, performance, bins, tests, covered, measured
+) -> Callable[..., dict[str, go.Figure]]:
     profile = pd.Series(np.linspace(0, 10, 50))
     reference = quantile_table(pd.DataFrame(np.outer(np.linspace(0.9, 1.1, 9), profile)))
     drug = forecast[forecast["drug"] == "Erlotinib"]
@@ -50,10 +60,13 @@ def drawn(forecast, attribution, performance, bins) -> Callable[..., dict[str, g
         plain = {
             "leaderboard": leaderboard(performance),
             "reliability": reliability(bins),
+            "coverage": coverage(covered),
+            "differences": differences(tests, metric="roc_auc", against="elastic net"),
+            "external": external(measured, metric="spearman", truth="CTRPv2"),
         }
         return plain | {
-            "ranking": drug_ranking(forecast, model="resvae", **options),
-            "models": models_on_one_axis(drug, **options),
+            "ranking": drug_ranking(forecast, model="vae_ld", **options),
+            "models": models_on_one_axis(drug, thresholds=limits, **options),
             "waterfall": waterfall(attribution, **options),
             "reference": expression_over_reference(profile, reference, **options),
             "survival": kaplan_meier_plot(curves, **options),
@@ -63,8 +76,11 @@ def drawn(forecast, attribution, performance, bins) -> Callable[..., dict[str, g
         return {
             "leaderboard": leaderboard_takeaway(performance),
             "reliability": reliability_takeaway(bins),
-            "ranking": drug_ranking_takeaway(forecast, model="resvae"),
-            "models": models_on_one_axis_takeaway(drug),
+            "coverage": coverage_takeaway(covered),
+            "differences": differences_takeaway(tests, metric="roc_auc", against="elastic net"),
+            "external": external_takeaway(measured, metric="spearman", truth="CTRPv2"),
+            "ranking": drug_ranking_takeaway(forecast, model="vae_ld"),
+            "models": models_on_one_axis_takeaway(drug, thresholds=limits),
             "waterfall": waterfall_takeaway(attribution),
             "reference": expression_over_reference_takeaway(profile, reference),
             "survival": kaplan_meier_takeaway(curves),

@@ -2,7 +2,21 @@ from __future__ import annotations
 
 import pytest
 
-from resvae_core.figures.palette import CALLS, SERIES, faded, model_word, series_style
+from resvae_core.figures.palette import (
+    ABLATION_WORDS,
+    CALLS,
+    FIVE,
+    FLOORS,
+    MODEL_WORDS,
+    SERIES,
+    faded,
+    in_order,
+    model_word,
+    series_style,
+)
+from resvae_core.models.ablations import ABLATIONS
+from resvae_core.models.catalog import KINDS, floor_names
+from resvae_core.models.ensemble import Ensemble
 
 GROUNDS = {"light": "#FFFFFF", "dark": "#0E1117"}
 
@@ -49,3 +63,15 @@ def test_words() -> None:
     assert model_word("drug_tissue_mean") == "Drug × tissue mean"
     assert model_word("my_model") == "My model"
     assert faded("#0072B2", 0.5) == "rgba(0, 114, 178, 0.5)"
+
+
+def test_models_have_the_names_of_the_catalogue() -> None:
+    assert {kind: model.title for kind, model in KINDS.items()} == MODEL_WORDS
+    assert {kind: model.title for kind, model in ABLATIONS.items()} == ABLATION_WORDS
+    assert Ensemble.needs == FIVE
+    assert list(FLOORS) == floor_names()
+
+
+def test_order_puts_the_ensemble_first_and_unknown_models_last() -> None:
+    given = ["mine", "xgboost", "drug_mean", "vae_ll", "ensemble", "xgboost"]
+    assert in_order(given) == ["ensemble", "vae_ll", "xgboost", "drug_mean", "mine"]

@@ -8,13 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from resvae_core.encoders.catalog import load_encoder
 from resvae_core.errors import ArtifactError, ConfigError, GeneCoverageError, NotFittedError
 from resvae_core.evaluation.metrics import roc_auc
 from resvae_core.models.base import MODEL_FILE, WEIGHTS_FILE, ResponseModel, Samples
+from resvae_core.models.calibrated import CalibratedModel
 from resvae_core.models.catalog import KINDS, build_model, floor_names, learned_names, load_model
+from resvae_core.models.conformal import BOTH, to_codes
 from resvae_core.models.cross_fitted import CrossFittedModel
 from resvae_core.tables import Expression, Screen
-from tests.core.conftest import DRUGS, LEARNED, SMALL_MODELS, synthetic_screen
+from tests.core.conftest import DRUGS, GENES, LEARNED, SMALL_MODELS, fit_small, synthetic_screen
+
+READ_GENES = ["elastic_net", "random_forest", "xgboost"]
+"""Kinds that read each gene on its own; the others see which genes are missing."""
 
 Fitted = dict[str, ResponseModel]
 Data = tuple[Samples, Screen]
@@ -62,6 +68,34 @@ def test_alone_equals_among_others(name: str, fitted: Fitted, screen: Data) -> N
         pd.testing.assert_frame_equal(
             alone.probability, together.probability.loc[[sample]], rtol=0, atol=1e-6
         )
+        if together.conformal is not None and alone.conformal is not None:
+            pd.testing.assert_frame_equal(alone.conformal, together.conformal.loc[[sample]])
+
+
+@learned_model
+def test_tissue_chooses_the_sets_and_changes_no_probability(
+    name: str, fitted: Fitted, screen: Data
+) -> None:
+    samples = held_out(screen)
+    index = samples.expression.values.index
+    told = {
+        label: fitted[name].predict(
+            Samples(samples.expression, pd.Series(label, index=index, dtype=object))
+        )
+        for label in ("LUAD", "LAML", "unknown")
+    }
+    sets = {}
+    for label, prediction in told.items():
+        pd.testing.assert_frame_equal(prediction.probability, told["LUAD"].probability)
+        assert prediction.conformal is not None
+        sets[label] = to_codes(prediction.conformal.to_numpy(str))
+    # the synthetic screen has no blood line: nothing is excluded for blood, nor without a tissue
+    assert (sets["LAML"] == BOTH).all()
+    assert not (sets["LUAD"] == BOTH).all()
+    np.testing.assert_array_equal(sets["unknown"], sets["LUAD"] | sets["LAML"])
+    without = fitted[name].predict(Samples(samples.expression)).conformal
+    assert without is not None
+    pd.testing.assert_frame_equal(without, told["unknown"].conformal)
 
 
 @every_model
@@ -71,10 +105,14 @@ def test_saved_model_predicts_identically(
     samples = held_out(screen)
     fitted[name].save(tmp_path)
     loaded = load_model(tmp_path)
+    loaded.build_from(fitted)
     assert type(loaded) is type(fitted[name])
     before, after = fitted[name].predict(samples), loaded.predict(samples)
     for frame in ("log_odds", "probability", "lower", "upper", "ln_ic50"):
         pd.testing.assert_frame_equal(getattr(after, frame), getattr(before, frame), rtol=0, atol=0)
+    assert (after.conformal is None) == (before.conformal is None) == loaded.is_floor
+    if after.conformal is not None and before.conformal is not None:
+        pd.testing.assert_frame_equal(after.conformal, before.conformal)
     assert loaded.threshold_ == fitted[name].threshold_
 
 
@@ -93,12 +131,12 @@ def test_no_known_gene_is_refused(name: str, fitted: Fitted) -> None:
         fitted[name].predict(Samples(strange))
 
 
-@learned_model
+@pytest.mark.parametrize("name", READ_GENES)
 def test_missing_gene_is_read_as_the_reference_mean(
     name: str, fitted: Fitted, screen: Data
 ) -> None:
     model = fitted[name]
-    assert isinstance(model, CrossFittedModel)
+    assert isinstance(model, CalibratedModel)
     samples = held_out(screen)
     gene = model.genes_[0]
     mean = float(model.moments_["cell_lines"].mean[0])
@@ -110,10 +148,35 @@ def test_missing_gene_is_read_as_the_reference_mean(
 
 
 @learned_model
+def test_an_absent_gene_is_a_gene_without_values(name: str, fitted: Fitted, screen: Data) -> None:
+    samples = held_out(screen)
+    gene = fitted[name].genes_[0]
+    without = Samples(Expression(samples.expression.values.drop(columns=gene)))
+    empty = Samples(Expression(samples.expression.values.assign(**{gene: np.float32(np.nan)})))
+    log_odds = fitted[name].predict(without).log_odds
+    assert np.isfinite(log_odds.to_numpy()).all()
+    pd.testing.assert_frame_equal(log_odds, fitted[name].predict(empty).log_odds, atol=0, rtol=0)
+
+
+@learned_model
+def test_genes_that_a_model_does_not_know_change_nothing(
+    name: str, fitted: Fitted, screen: Data
+) -> None:
+    samples = held_out(screen)
+    more = [gene for gene in load_encoder("small").genes if gene not in GENES][:50]
+    values = samples.expression.values
+    others = pd.DataFrame(np.float32(3.0), index=values.index, columns=more)
+    richer = Samples(Expression(pd.concat([others, values], axis=1)))
+    pd.testing.assert_frame_equal(
+        fitted[name].predict(richer).log_odds, fitted[name].predict(samples).log_odds
+    )
+
+
+@learned_model
 def test_fit_is_deterministic(name: str, fitted: Fitted, screen: Data) -> None:
     samples, response = screen
     train = tuple(response.lines[:120])
-    again = SMALL_MODELS[name]().fit(samples.select(train), response.select(train))
+    again = fit_small(name, samples.select(train), response.select(train))
     pd.testing.assert_frame_equal(
         again.predict(held_out(screen)).log_odds, fitted[name].predict(held_out(screen)).log_odds
     )
@@ -135,7 +198,7 @@ def test_permuted_labels_fall_to_chance(name: str) -> None:
         shuffled.resistant.iloc[order].set_axis(list(train)),
         shuffled.tissue,
     )
-    model = SMALL_MODELS[name]().fit(samples.select(train), shuffled)
+    model = fit_small(name, samples.select(train), shuffled)
     # three drugs × about 34 unseen lines: the mean ROC AUC of chance has a spread of about 0.07
     assert abs(mean_roc_auc(model, (samples, response)) - 0.5) < 0.2
 
@@ -150,8 +213,8 @@ def test_nothing_of_the_test_lines_reaches_the_fit(name: str, fitted: Fitted, sc
     labels = response.resistant.copy()
     labels.iloc[120:] = 1 - labels.iloc[120:]
     changed = Screen(response.ln_ic50, labels, response.tissue)
-    again = SMALL_MODELS[name]().fit(
-        Samples(Expression(spoilt), samples.tissue).select(train), changed.select(train)
+    again = fit_small(
+        name, Samples(Expression(spoilt), samples.tissue).select(train), changed.select(train)
     )
     pd.testing.assert_frame_equal(
         again.predict(held_out(screen)).log_odds, fitted[name].predict(held_out(screen)).log_odds
@@ -170,7 +233,7 @@ def test_an_unmeasured_line_is_as_if_it_were_not_there(name: str) -> None:
         model = SMALL_MODELS[name]()
         assert isinstance(model, CrossFittedModel)
         model.drugs_ = ("Cisplatin",)
-        model._fit_member(0, z[:rows], target[:rows])
+        model._fit_member(0, z[:rows], target[:rows], list(range(rows)))
         scores.append(model._score_member(0, z))
     assert np.array_equal(scores[0], scores[1])
 
@@ -205,7 +268,7 @@ def test_wrong_kind_and_schema_are_refused(fitted: Fitted, tmp_path: Path) -> No
 
 
 def test_unknown_kind_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match=r"'oracle' is no kind of model.*resvae"):
+    with pytest.raises(ConfigError, match=r"'oracle' is no kind of model.*vae_ld"):
         build_model("oracle")
 
 

@@ -5,8 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resvae_core.networks.losses import kl_divergence, resvae_loss
-from resvae_core.networks.residual import ResidualBlock
+from resvae_core.errors import ConfigError
+from resvae_core.networks.heads import PerDrugHeads, build_head
+from resvae_core.networks.losses import distillation_loss, kl_divergence, resvae_loss
+from resvae_core.networks.residual import Frozen, ResidualBlock
 from resvae_core.networks.resvae import ResVAE
 
 
@@ -79,3 +81,60 @@ def test_unmeasured_pairs_carry_no_loss_and_no_gradient(network: ResVAE) -> None
     head = network.head[1].weight.grad
     assert head[1].abs().sum() == 0
     assert head[0].abs().sum() > 0
+
+
+def test_frozen_means_frozen_batch_norm_included(network: ResVAE) -> None:
+    frozen = Frozen(network)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    frozen.train()
+    for _ in range(3):
+        frozen(torch.randn(8, 20) * 5 + 3)
+    assert frozen.training
+    assert not network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("kind", ["multi_task", "per_drug"])
+def test_heads_give_one_response_a_drug(kind: str) -> None:
+    head = build_head(kind, 10, 4, dropout=0.0)
+    assert head(torch.randn(6, 10)).shape == (6, 4)
+
+
+def test_per_drug_heads_are_the_published_two_layers() -> None:
+    """z → z/2 → 2 for each drug; the response is the difference of the two logits."""
+    torch.manual_seed(0)
+    head = PerDrugHeads(10, 3)
+    z = torch.randn(5, 10)
+    assert head.weight1.shape == (3, 10, 5)
+    for drug in range(3):
+        hidden = torch.relu(z @ head.weight1[drug] + head.bias1[drug])
+        logits = hidden @ head.weight2[drug] + head.bias2[drug]
+        assert torch.allclose(head(z)[:, drug], logits[:, 1] - logits[:, 0], atol=1e-6)
+
+
+def test_unknown_head_and_activation_are_refused() -> None:
+    with pytest.raises(ConfigError, match="'tree' is no head"):
+        build_head("tree", 4, 2, dropout=0.0)
+    with pytest.raises(ConfigError, match="'step' is no activation"):
+        ResidualBlock(4, 4, activation="step")
+
+
+def test_label_loss_is_masked_cross_entropy(network: ResVAE) -> None:
+    network.eval()
+    x = torch.randn(6, 20)
+    measured = torch.tensor([[1.0, 0.0, 1.0]]).repeat(6, 1)
+    labels = (torch.rand(6, 3) > 0.5).float()
+    loss = resvae_loss(network(x), x, labels, measured, is_label=True).response
+    probability = torch.sigmoid(network(x).response)[:, [0, 2]]
+    expected = torch.nn.functional.binary_cross_entropy(probability, labels[:, [0, 2]])
+    assert torch.allclose(loss, expected, atol=1e-6)
+
+
+def test_distillation_loss_is_zero_at_the_teacher_and_cosine_ignores_length() -> None:
+    mean, response = torch.randn(4, 6), torch.randn(4, 3)
+    same = distillation_loss(mean, response, mean, response)
+    assert all(float(part.abs()) < 1e-6 for part in same)
+    longer = distillation_loss(3 * mean, response, mean, response)
+    assert float(longer.cosine.abs()) < 1e-6
+    assert longer.latent > 0

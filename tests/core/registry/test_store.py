@@ -10,8 +10,13 @@ import pytest
 from resvae_core.data.screens import TrainingSet
 from resvae_core.data.splits import leave_cell_line_out
 from resvae_core.errors import ArtifactError, ConfigError, UnknownDrugError
-from resvae_core.evaluation.benchmark import run
+from resvae_core.evaluation.benchmark import read_held_out, run
+from resvae_core.evaluation.summary import evaluation_tables
+from resvae_core.models.ablations import ABLATIONS
 from resvae_core.models.base import Samples
+from resvae_core.models.catalog import floor_names
+from resvae_core.models.conformal import WORDS
+from resvae_core.models.elastic_net import ElasticNet
 from resvae_core.models.model_set import (
     BASELINE,
     COLUMNS,
@@ -35,6 +40,13 @@ from resvae_core.tables import Expression, Screen
 Data = tuple[Samples, Screen]
 
 
+class Unscaled(ElasticNet):
+    """An ablation by name; nobody fits it here."""
+
+    kind = "elastic_net_unscaled"
+    title = "Elastic net, unscaled"
+
+
 @pytest.fixture(scope="module")
 def folder(screen: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train and save a set of one model and its floors on the synthetic screen."""
@@ -49,16 +61,19 @@ def folder(screen: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for code, shift in (("LUAD", 0.0), ("GBM", 0.4)):
         values = samples.expression.values + rng.normal(shift, 0.2, (160, 40))
         tumours[code] = Expression(values.clip(lower=0).astype(np.float32))
-    table = run(
-        ["elastic_net"],
-        leave_cell_line_out(response.tissue, n_folds=3),
-        samples.expression,
-        response,
-        cache=root / "cache",
+    folds = leave_cell_line_out(response.tissue, n_folds=3)
+    judged = (["elastic_net"], folds, samples.expression, response)
+    table = run(*judged, cache=root / "cache")
+    held_out = read_held_out(*judged, cache=root / "cache")
+    worse = table[table["model"] == "elastic_net"].assign(
+        model="elastic_net_unscaled", value=lambda rows: rows["value"] - 0.1
     )
+    evaluation = evaluation_tables(pd.concat([table, worse]), held_out, response)
     plan = Plan("test-set", ("elastic_net",), "2026-01-01")
     model_set = fit_set(plan, training_set, tumours)
-    publish(plan, model_set, training_set, tumours, table, root / "models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ABLATIONS, "elastic_net_unscaled", Unscaled)
+        publish(plan, model_set, training_set, tumours, evaluation, root / "models")
     return root / "models"
 
 
@@ -74,10 +89,32 @@ def test_forecast_has_the_stated_columns_and_words(model_set: ModelSet, screen: 
     assert list(table.columns) == COLUMNS
     assert len(table) == 160 * 3 * len(model_set.models)
     assert set(table["call"]) <= {RESISTANT, SENSITIVE, UNCERTAIN, NOT_ASSESSABLE, BASELINE}
-    assert set(table.loc[table["model"] == "drug_mean", "call"]) == {BASELINE}
+    floor = table["model"] == "drug_mean"
+    assert set(table.loc[floor, "call"]) == {BASELINE}
+    assert set(table.loc[floor, "conformal"]) == {""}
+    assert set(table.loc[table["model"] == "elastic_net", "conformal"]) <= set(WORDS)
     assert (table["lower"] <= table["probability"]).all()
     assert (table["probability"] <= table["upper"]).all()
     assert forecast.cancer_type == "LUAD"
+
+
+def test_cancer_type_chooses_the_conformal_sets_and_no_probability(
+    model_set: ModelSet, screen: Data
+) -> None:
+    expression = screen[0].expression
+    told = {
+        code: model_set.predict(
+            expression, cancer_type=code, models=["elastic_net"], reference="cell_lines"
+        ).table
+        for code in ("LUAD", "LAML", None)
+    }
+    # there is no blood line in training: nothing can be excluded for leukaemia, nor unnamed
+    assert set(told["LUAD"]["conformal"]) > {"both"}
+    assert set(told["LAML"]["conformal"]) == set(told[None]["conformal"]) == {"both"}
+    for code in ("LAML", None):
+        pd.testing.assert_frame_equal(
+            told[code].drop(columns="conformal"), told["LUAD"].drop(columns="conformal")
+        )
 
 
 def test_call_needs_the_whole_interval_on_one_side(model_set: ModelSet, screen: Data) -> None:
@@ -131,7 +168,38 @@ def test_cards_state_data_metrics_beside_floors_and_limits(folder: Path) -> None
     assert metrics.loc["roc_auc", "mean"] > metrics.loc["roc_auc", "floor"]
     assert card.document["training"]["data_digests"] == {"gdsc/response.parquet": "0" * 64}
     assert "Research use only" in card.document["notice"]
-    assert len(load_evaluation("summary", folder)) > 0
+
+
+def test_ablations_stand_in_the_card_of_the_whole_model(folder: Path) -> None:
+    cards = {card.kind: card for card in list_cards(folder)}
+    found = {row["metric"]: row for row in cards["elastic_net"].document["ablations"]}
+    assert found["roc_auc"]["name"] == "elastic_net_unscaled"
+    assert found["roc_auc"]["title"] == "Elastic net, unscaled"
+    assert found["roc_auc"]["difference"] == pytest.approx(-0.1)
+    assert cards["drug_mean"].document["ablations"] == []
+    assert set(load_evaluation("summary", folder)["model"]) == {"elastic_net", *floor_names()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "summary",
+        "per_drug",
+        "comparisons",
+        "reliability",
+        "reliability_by_tissue",
+        "coverage_by_tissue",
+        "coverage_by_drug",
+        "ablations",
+    ],
+)
+def test_every_table_of_the_evaluation_is_kept(name: str, folder: Path) -> None:
+    assert len(load_evaluation(name, folder)) > 0
+
+
+def test_a_table_that_is_not_there_is_refused(folder: Path) -> None:
+    with pytest.raises(ArtifactError, match="The table 'external' of the evaluation is missing"):
+        load_evaluation("external", folder)
 
 
 def test_every_file_is_verified(folder: Path, tmp_path: Path) -> None:

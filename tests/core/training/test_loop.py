@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from resvae_core.errors import TrainingDivergedError
+from resvae_core.errors import ConfigError, TrainingDivergedError
 from resvae_core.networks.resvae import ResVAE
 from resvae_core.training.config import TrainingConfig
+from resvae_core.training.distillation import ask_teacher
 from resvae_core.training.loop import fit_network
 
 
@@ -51,3 +52,43 @@ def test_divergence_names_the_epoch() -> None:
     z[0, 0] = np.inf
     with pytest.raises(TrainingDivergedError, match="The loss is not finite in epoch 0"):
         fit_network(network(), z, target, TrainingConfig(n_epochs=3), seed=0)
+
+
+def test_a_distilled_student_comes_close_to_its_teacher() -> None:
+    z, target = data(200)
+    teacher = network()
+    fit_network(teacher, z, target, TrainingConfig(n_epochs=40, input_dropout=0.0), seed=0)
+    said = ask_teacher(teacher, torch.from_numpy(z))
+    unexplained = []
+    for weight in (0.0, 5.0):
+        torch.manual_seed(2)
+        student = ResVAE(15, 2, hidden=(16, 8), n_latent=4)
+        config = TrainingConfig(n_epochs=60, input_dropout=0.0, latent_weight=weight)
+        fit_network(student, z, target, config, seed=0, teacher=said)
+        with torch.inference_mode():
+            error = (student.latent(torch.from_numpy(z)) - said.mean).square().mean()
+        unexplained.append(float(error / said.mean.var()))
+    assert unexplained[1] < 0.2 < unexplained[0]
+
+
+def test_the_teacher_is_not_changed_by_its_student() -> None:
+    z, target = data()
+    teacher = network()
+    fit_network(teacher, z, target, TrainingConfig(n_epochs=3), seed=0)
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    said = ask_teacher(teacher, torch.from_numpy(z))
+    config = TrainingConfig(n_epochs=3, cosine_weight=1.0, response_distillation_weight=1.0)
+    history = fit_network(network(), z, target, config, seed=0, teacher=said)
+    assert all(torch.equal(v, before[name]) for name, v in teacher.state_dict().items())
+    assert {"cosine", "latent", "response_distillation"} <= set(history[0])
+
+
+def test_distilling_without_a_fitting_teacher_is_refused() -> None:
+    z, target = data()
+    config = TrainingConfig(n_epochs=1, cosine_weight=1.0)
+    with pytest.raises(ConfigError, match="no teacher was given"):
+        fit_network(network(), z, target, config, seed=0)
+    wide = ResVAE(15, 2, hidden=(16, 8), n_latent=6)
+    said = ask_teacher(wide, torch.from_numpy(z))
+    with pytest.raises(ConfigError, match="has 6 dimensions, the student's 4"):
+        fit_network(network(), z, target, config, seed=0, teacher=said)

@@ -1,0 +1,126 @@
+"""``train`` as a command, on a data folder of 100 made-up lines in the layout of the real one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from resvae_core.cli.main import main
+from resvae_core.config import PROJECT_ROOT
+from resvae_core.data.drugs import load_drugs
+from resvae_core.models.catalog import floor_names
+from resvae_core.registry.store import list_cards, set_digest
+from tests.core.conftest import GENES
+
+N_LINES = 100
+
+
+def write_data(folder: Path) -> None:
+    """Write expression, lines and responses; a gene each decides two drugs' responses."""
+    rng = np.random.default_rng(0)
+    lines = [f"ACH-9{number:05d}" for number in range(N_LINES)]
+    cosmic = np.arange(N_LINES, dtype=np.int64) + 1
+    values = np.abs(rng.normal(4, 1.5, (N_LINES, len(GENES)))).astype(np.float32)
+    tissue = np.resize(["LUAD", "BRCA", "SKCM", "GBM", "OV"], N_LINES)
+    (folder / "gdsc").mkdir(parents=True)
+    expression = pd.DataFrame(values, pd.Index(lines, name="depmap_id"), list(GENES))
+    expression.to_parquet(folder / "gdsc" / "expression_panel.parquet")
+    pd.DataFrame(
+        {
+            "depmap_id": lines,
+            "cosmic_id": cosmic,
+            "cell_line_name": lines,
+            "expr_source": "rnaseq",
+            "tcga": tissue,
+        }
+    ).to_parquet(folder / "gdsc" / "expression_lines.parquet")
+    pd.DataFrame({"cosmic_id": cosmic, "tissue1": np.char.lower(tissue)}).to_parquet(
+        folder / "gdsc" / "cell_lines.parquet"
+    )
+    pd.concat(
+        pd.DataFrame(
+            {
+                "cosmic_id": cosmic,
+                "cell_line_name": lines,
+                "drug_id": drug.drug_id,
+                "drug_name": drug.name,
+                "dataset": drug.screen,
+                "ln_ic50": drug.threshold_ln_ic50 + 0.8 * (values[:, number % 36] - 3.0),
+                "auc": 0.5,
+                "z_score": 0.0,
+                "max_conc": 10.0,
+            }
+        )
+        for number, drug in enumerate(load_drugs().values())
+    ).to_parquet(folder / "gdsc" / "response.parquet")
+
+
+def train(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "resvae_core", "train", "--data", str(root / "data")]
+    return subprocess.run(
+        [*command, "--seeds", "1", "--jobs", "1", *options],
+        cwd=PROJECT_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "RESVAE_ARTIFACTS": str(root / "artifacts"),
+        },
+    )
+
+
+def test_one_command_trains_and_a_second_one_finds_everything_done(tmp_path: Path) -> None:
+    write_data(tmp_path / "data")
+    options = ("--kind", "elastic_net", "--name", "tiny", "--device", "cpu")
+    first = train(tmp_path, *options, "--models", str(tmp_path / "models"))
+    assert first.returncode == 0, first.stderr
+    assert "Computing on: CPU." in first.stderr
+    assert "models: 100%" in first.stderr
+    assert "Model set tiny saved in" in first.stdout
+    kinds = ["elastic_net", *floor_names()]
+    assert [card.kind for card in list_cards(tmp_path / "models")] == kinds
+    kept = {path.name for path in (tmp_path / "artifacts" / "training").glob("*/*")}
+    assert kept == {*kinds, "started.json"}
+    judged = {path.stem for path in (tmp_path / "models" / "evaluation").glob("*.csv")}
+    assert {"summary", "per_drug", "comparisons", "coverage_by_tissue", "external"} <= judged
+    second = train(tmp_path, *options, "--models", str(tmp_path / "again"))
+    assert second.returncode == 0, second.stderr
+    assert set_digest(tmp_path / "again") == set_digest(tmp_path / "models")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--device", "gpu"), "'gpu' is no device"),
+        (("--kind", "oracle"), "'oracle' is no kind of model"),
+        (("--kind", "ensemble"), "'ensemble' is built from 'vae_ll', which is not to be trained"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_read(
+    options: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = refuse(tmp_path, options, capsys)
+    assert message in refused
+    assert "What to do:" in refused
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_absent_gpu_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "shows no CUDA device" in refuse(tmp_path, ("--device", "cuda"), capsys)
+
+
+def refuse(data: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what a call that is refused says."""
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--data", str(data), *options])
+    assert stopped.value.code == 2
+    return capsys.readouterr().err
