@@ -109,7 +109,7 @@ def test_models_list_verify_and_card(capsys: pytest.CaptureFixture[str]) -> None
     code, verified, _ = run(capsys, "models", "verify")
     assert code == 0
     assert {line.split()[0] for line in verified.splitlines()} == {"intact"}
-    _, card, _ = run(capsys, "models", "card", "resvae")
+    _, card, _ = run(capsys, "models", "card", "vae_ld")
     document = json.loads(card)
     assert len(document["genes"]) == document["inputs"]["n_genes"]
     assert len(document["drugs"]) == 72

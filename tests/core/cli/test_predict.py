@@ -14,7 +14,7 @@ import pytest
 
 from resvae_core.cli.options import write_tables
 from resvae_core.errors import ConfigError, UnknownDrugError
-from resvae_core.models.base import ResponseModel
+from resvae_core.models.base import ResponseModel, Samples
 from resvae_core.models.model_set import ModelSet
 from resvae_core.registry.training_run import Plan, fit_set
 from resvae_core.tables import Expression
@@ -137,12 +137,13 @@ def test_model_of_a_set_is_never_asked_for_all_samples(
     model_set: ModelSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    predict = type(model_set.model("elastic_net")).predict
+    kind = type(model_set.model("elastic_net"))
+    score_members = kind.score_members  # type: ignore[attr-defined]
 
-    def count(model: ResponseModel, samples: object) -> object:
-        asked.append(len(samples.expression.samples))  # type: ignore[attr-defined]
-        return predict(model, samples)  # type: ignore[arg-type]
+    def count(model: ResponseModel, samples: Samples) -> object:
+        asked.append(len(samples.expression.samples))
+        return score_members(model, samples)
 
-    monkeypatch.setattr(type(model_set.model("elastic_net")), "predict", count)
+    monkeypatch.setattr(kind, "score_members", count)
     list(model_set.predict_in_chunks(many(600), models=["elastic_net"]))
     assert asked == [256, 256, 88]

@@ -266,7 +266,7 @@ def test_parts_are_fitted_first_and_handed_over_with_their_held_out_scores(
 ) -> None:
     monkeypatch.setitem(catalog.KINDS, "pair_mean", PairMean)
     kinds = ("pair_mean", "random_forest", "elastic_net")
-    assert fitting_order(kinds) == ["random_forest", "elastic_net", "pair_mean"]
+    assert fitting_order(kinds) == ["elastic_net", "random_forest", "pair_mean"]
     training_set, plan = tiny_training_set(), Plan("pair", kinds, "2026-01-01")
     checkpoints, steps = Checkpoints(tmp_path), []
     first = fit_set(

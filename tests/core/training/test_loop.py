@@ -27,7 +27,8 @@ def network() -> ResVAE:
 def test_loss_falls_and_the_network_is_left_frozen() -> None:
     z, target = data()
     fitted = network()
-    history = fit_network(fitted, z, target, TrainingConfig(n_epochs=40), seed=0)
+    config = TrainingConfig(n_epochs=40, input_dropout=0.0)
+    history = fit_network(fitted, z, target, config, seed=0)
     assert [record["epoch"] for record in history] == list(range(40))
     assert history[-1]["response"] < 0.5 * history[0]["response"]
     assert not fitted.training
