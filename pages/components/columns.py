@@ -63,7 +63,9 @@ RANKING: Columns = {
         "than four lean one way, or two make opposite calls.",
     ),
     "conformal": cc.TextColumn(
-        "90 % set", help="Classes that cannot be excluded at 90 %; either: the model cannot tell"
+        "90 % set",
+        help="Classes whose cell lines often score like this (nine in ten are covered); either: "
+        "the model cannot tell",
     ),
     "floor": cc.NumberColumn(
         "Tissue floor", format=_SHARE, help="What drug and tissue alone would say"
@@ -91,7 +93,8 @@ FORECAST: Columns = {
     "lower": cc.NumberColumn("90 % from", format=_SHARE),
     "upper": cc.NumberColumn("to", format=_SHARE),
     "conformal": cc.TextColumn(
-        "90 % set", help="Classes that cannot be excluded at 90 % for lines of this lineage"
+        "90 % set",
+        help="Classes whose cell lines, of this lineage, often score like this",
     ),
     "call": cc.TextColumn("Call"),
     "range": cc.TextColumn("Range"),

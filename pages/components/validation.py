@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 SPLIT = "leave_cell_line_out"
 SETS = {
-    "resistant": "**resistant only**; *sensitive* is excluded.",
-    "sensitive": "**sensitive only**; *resistant* is excluded.",
-    "both": "**either**; neither *resistant* nor *sensitive* can be excluded.",
+    "resistant": "**resistant only**; about one in ten sensitive cell lines, or fewer, score so "
+    "high.",
+    "sensitive": "**sensitive only**; about one in ten resistant cell lines, or fewer, score so "
+    "low. Resistant lines are many more, so the sample may be resistant all the same.",
+    "both": "**either**; resistant and sensitive cell lines alike often score like this.",
     "neither": "**empty**; the prediction is unlike that of resistant and of sensitive cell lines "
     "alike. Read nothing from it.",
 }

@@ -1,10 +1,13 @@
-"""Checks that every reader of installed data shares: the files and columns are there."""
+"""What readers and writers of files share: checks, digests, and writing whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from resvae_core.errors import InputDataError
 
@@ -55,3 +58,22 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 (hex) of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON-ready value as UTF-8 text; its folder is made if needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def replace_folder(staged: Path, folder: Path) -> None:
+    """Move a complete folder into the place of another one, which is then removed.
+
+    A stop between the two moves leaves the old one under its name with ``.old`` at the end.
+    """
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    staged.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)

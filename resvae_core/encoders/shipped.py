@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from resvae_core.compute import choose_device, derive_seed, in_batches
 from resvae_core.config import models_folder
-from resvae_core.data.files import file_digest
+from resvae_core.data.files import file_digest, replace_folder, write_json
 from resvae_core.encoders.base import EXPRESSION_UNIT, REFERENCES, Encoder, require_reference
 from resvae_core.errors import ArtifactError, CatalogError, GeneCoverageError
 from resvae_core.features.genes import arrange
@@ -361,9 +361,9 @@ def save_shipped(
         "genes": list(genes),
         "weights_sha256": digest,
     }
-    _write_json(staged / ENCODER_FILE, document)
-    _write_json(staged / CARD_FILE, {**card, "weights_sha256": digest})
-    _swap(staged, folder)
+    write_json(staged / ENCODER_FILE, document)
+    write_json(staged / CARD_FILE, {**card, "weights_sha256": digest})
+    replace_folder(staged, folder)
 
 
 def _tensors(network: MaskedAutoencoder, moments: Mapping[str, Moments]) -> dict[str, torch.Tensor]:
@@ -428,16 +428,3 @@ def _verified_digest(folder: Path, document: Mapping[str, Any]) -> str:
             remedy=RESTORE,
         )
     return digest
-
-
-def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _swap(staged: Path, folder: Path) -> None:
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    staged.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)

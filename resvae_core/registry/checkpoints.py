@@ -14,14 +14,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from resvae_core.compute import choose_device
 from resvae_core.config import models_folder
-from resvae_core.data.files import file_digest
+from resvae_core.data.files import file_digest, write_json
 from resvae_core.data.screens import TrainingSet
 from resvae_core.models.base import ResponseModel
 from resvae_core.models.catalog import build_model, load_model
@@ -67,7 +66,7 @@ class Checkpoints:
         except (OSError, ValueError, KeyError, TypeError):
             self.folder.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".partial")
-            _write_json(partial, {"date": date})
+            write_json(partial, {"date": date})
             partial.replace(path)
             return date
 
@@ -92,11 +91,11 @@ class Checkpoints:
         staged = entry.with_name(entry.name + ".partial")
         shutil.rmtree(staged, ignore_errors=True)
         model.save(staged)
-        _write_json(staged / HISTORY_FILE, model.history())
+        write_json(staged / HISTORY_FILE, model.history())
         held_out = getattr(model, HELD_OUT, None)
         if held_out is not None:
             save_file({HELD_OUT: np.ascontiguousarray(held_out)}, staged / HELD_OUT_FILE)
-        _write_json(
+        write_json(
             staged / DIGESTS_FILE, {p.name: file_digest(p) for p in sorted(staged.iterdir())}
         )
         shutil.rmtree(entry, ignore_errors=True)
@@ -147,7 +146,3 @@ def _is_intact(entry: Path) -> bool:
         return False
     found = {p.name: file_digest(p) for p in entry.iterdir() if p.name != DIGESTS_FILE}
     return bool(found == digests)
-
-
-def _write_json(path: Path, document: Any) -> None:
-    path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from resvae_core.config import models_folder
-from resvae_core.data.files import file_digest
+from resvae_core.data.files import file_digest, replace_folder, write_json
 from resvae_core.data.splits import LEAVE_CELL_LINE_OUT
 from resvae_core.errors import ArtifactError
 from resvae_core.features.range_check import Reference, Thresholds
@@ -177,10 +177,10 @@ def save_model_set(
     shutil.rmtree(staged, ignore_errors=True)
     for kind, model in model_set.models.items():
         model.save(staged / kind)
-        _write_json(staged / kind / HISTORY_FILE, model.history())
+        write_json(staged / kind / HISTORY_FILE, model.history())
         digest = file_digest(staged / kind / WEIGHTS_FILE)
         card = {"id": f"{kind}-{digest[:8]}", **cards[kind].document, "weights_sha256": digest}
-        _write_json(staged / kind / CARD_FILE, card)
+        write_json(staged / kind / CARD_FILE, card)
     for name, reference in model_set.references.items():
         _save_reference(reference, staged, name)
     (staged / EVALUATION).mkdir(parents=True)
@@ -198,10 +198,10 @@ def save_model_set(
             if path.is_file()
         },
     }
-    _write_json(staged / SET_FILE, document)
+    write_json(staged / SET_FILE, document)
     if (folder / ENCODERS).is_dir():
         shutil.copytree(folder / ENCODERS, staged / ENCODERS, copy_function=_link)
-    _swap(staged, folder)
+    replace_folder(staged, folder)
 
 
 def _link(source: str, target: str) -> None:
@@ -217,15 +217,6 @@ def _recover(folder: Path) -> None:
     old = folder.with_name(folder.name + ".old")
     if old.exists() and not folder.exists():
         old.rename(folder)
-
-
-def _swap(staged: Path, folder: Path) -> None:
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    staged.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _read_set(folder: Path) -> dict[str, Any]:
@@ -246,11 +237,6 @@ def _read_set(folder: Path) -> dict[str, Any]:
     return document
 
 
-def _write_json(path: Path, document: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def _load_unproven(folder: Path) -> dict[str, frozenset[str]]:
     """Return the drugs for which a model's gain over the tissue floor may be 0 on unseen lines."""
     table = load_evaluation("per_drug", folder)
@@ -263,7 +249,7 @@ def _load_unproven(folder: Path) -> dict[str, frozenset[str]]:
 
 def _save_reference(reference: Reference, folder: Path, name: str) -> None:
     document = {"genes": list(reference.genes), "thresholds": asdict(reference.thresholds)}
-    _write_json(folder / REFERENCES / f"{name}.json", document)
+    write_json(folder / REFERENCES / f"{name}.json", document)
     arrays = {
         "mean": reference.moments.mean,
         "sd": reference.moments.sd,
