@@ -24,6 +24,8 @@ ADDRESS = f"http://127.0.0.1:{PORT}"
 READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 PAGES = ("Upload & QC", "Overview", "Drug", "Why?", "Survival", "Models")
 N_ROUNDS = 5
+NOT_YET = ("ERR_CONNECTION_REFUSED", "chrome-error://")
+"""What Chromium says while the server does not listen; the second as its error page opens."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
@@ -59,7 +61,7 @@ def open_home(page: Page) -> None:
             page.goto(ADDRESS)
             break
         except Error as refused:
-            if "ERR_CONNECTION_REFUSED" not in str(refused):
+            if not any(word in str(refused) for word in NOT_YET):
                 raise
             time.sleep(0.05)
     page.get_by_role("heading", level=1).first.wait_for(timeout=60_000)
