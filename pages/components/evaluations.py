@@ -125,7 +125,7 @@ def show_coverage(session: Session, split: str) -> None:
 
 
 def show_external(session: Session, split: str) -> None:
-    """Show how models agree with measurements that none of them was trained on."""
+    """Show how models agree with another screen and with the published calls."""
     table = resources.evaluation_if_any("external")
     if table is None or table.empty:
         st.caption("No external measurements were installed when these models were judged.")

@@ -1,4 +1,4 @@
-"""Measurements that no model was trained on: another screen, and the published binary calls.
+"""What models are held against beside their own screen: another one, and published binary calls.
 
 Both are read as (n_lines, n_drugs) tables on the lines and drug names of the training set, NaN
 where there is no measurement.

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from resvae_core.compute import derive_seed
+from resvae_core.compute import derive_seed, one_thread
 from resvae_core.data.splits import Fold
 from resvae_core.evaluation.held_out import (
     HeldOut,
@@ -159,12 +159,13 @@ def fit_fold(fold: Fold, samples: Samples, screen: Screen, paths: dict[str, Path
         train = _permute(train, derive_seed("permuted", fold.seed, fold.number))
     inputs = samples.select(fold.train)
     fitted: dict[str, ResponseModel] = {}
-    for kind in with_needs(list(paths)):
-        model = build_model(kind, seed=fold.seed)
-        model.build_from({part: fitted[part] for part in model.needs})
-        fitted[kind] = model.fit(inputs, train)
-        if kind in paths:
-            keep(predict_held_out(model, samples, fold), paths[kind])
+    with one_thread():  # as `fit_set` does: sums round otherwise with another number of threads
+        for kind in with_needs(list(paths)):
+            model = build_model(kind, seed=fold.seed)
+            model.build_from({part: fitted[part] for part in model.needs})
+            fitted[kind] = model.fit(inputs, train)
+            if kind in paths:
+                keep(predict_held_out(model, samples, fold), paths[kind])
 
 
 def tabulate(held_out: Iterable[HeldOut], screen: Screen) -> pd.DataFrame:

@@ -270,14 +270,16 @@ def _ablation_cell(rows: pd.DataFrame, metric: str) -> str:
 
 def _external_section(external: pd.DataFrame) -> str:
     parts = [
-        "## Measurements that no model was trained on\n",
+        "## Another screen, and the published calls\n",
         "Out-of-fold predictions of the first repetition: each line scored by a model that never "
         "saw it. Means over drugs; 95 % intervals by bootstrap over drugs, which do not say what "
         f"other lines would have given. `{IN_TRAINING}`: lines whose response to the drug is in "
         f"the training screen; `{NOT_IN_TRAINING}`: lines that were not measured for that drug "
         "there. The training screen's own ln IC50 stands first: no model can be asked for more "
         "than two measurements share. Lines are ranked within folds; sets of lines hold different "
-        "drugs, so compare down a column.\n",
+        "drugs, so compare down a column. CTRPv2 was never trained on. Table S5C calls GDSC1: for "
+        "drugs trained on GDSC2 another measurement, for seven drugs the trained one under the "
+        "published threshold.\n",
     ]
     for (source, metric), rows in external.groupby(["source", "metric"], sort=False):
         title = SOURCES[str(source)]

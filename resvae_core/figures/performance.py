@@ -190,7 +190,7 @@ def differences_takeaway(table: pd.DataFrame, *, metric: str, against: str) -> s
 
 
 def external(table: pd.DataFrame, *, metric: str, truth: str) -> go.Figure:
-    """Show how well models agree with measurements that none of them was trained on.
+    """Show how well models agree with another screen or with the published calls.
 
     Parameters
     ----------

@@ -22,8 +22,6 @@ class Ensemble(CalibratedModel):
 
     Parameters
     ----------
-    parts
-        Kinds of the models that are averaged.
     n_members, seed
         Those of the parts.
     """
