@@ -142,7 +142,7 @@ def load_evaluation(name: str, folder: Path | None = None) -> pd.DataFrame:
         names: ``summary``, ``per_drug``, ``comparisons``, ``reliability``,
         ``reliability_by_tissue``, ``coverage_by_tissue``, ``coverage_by_drug``, ``ablations``
         (where models were judged without a part), ``external``, ``external_by_drug`` (without
-        rows where no external measurement was installed).
+        rows where no external measurement was installed), ``positive_controls``.
     folder
         Where ``model_set.json`` lies; `config.models_folder` where None.
 
@@ -202,6 +202,33 @@ def save_model_set(
     if (folder / ENCODERS).is_dir():
         shutil.copytree(folder / ENCODERS, staged / ENCODERS, copy_function=_link)
     replace_folder(staged, folder)
+
+
+def add_evaluation(name: str, table: pd.DataFrame, folder: Path | None = None) -> None:
+    """Add a table to the evaluation of a set on disk, or replace it; the models stay as they are.
+
+    Parameters
+    ----------
+    name
+        As `load_evaluation` takes it.
+    table
+        Kept with five digits.
+    folder
+        Where ``model_set.json`` lies; `config.models_folder` where None.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no readable set.
+    """
+    folder = folder or models_folder()
+    document = _read_set(folder)
+    file = f"{EVALUATION}/{name}.csv"
+    table.to_csv(folder / file, index=False, float_format="%.5g")
+    digests = {**document["digests"], file: file_digest(folder / file)}
+    staged = folder / f"{SET_FILE}.partial"
+    write_json(staged, {**document, "digests": dict(sorted(digests.items()))})
+    staged.replace(folder / SET_FILE)
 
 
 def _link(source: str, target: str) -> None:

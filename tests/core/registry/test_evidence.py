@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from resvae_core.errors import ArtifactError, ConfigError
+from resvae_core.registry.description import SET_FILE
+from resvae_core.registry.evidence import (
+    EVIDENCE,
+    TABLES,
+    describe_evidence,
+    load_evidence,
+    save_evidence,
+)
+
+
+def small_tables() -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    return {
+        name: pd.DataFrame({"gene": ["TP53", "EGFR"], "effect": rng.normal(size=2)})
+        for name in TABLES
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / SET_FILE).write_text('{"name": "test-set"}', encoding="utf-8")
+    save_evidence(
+        small_tables(),
+        model_set="test-set",
+        created="2026-01-01",
+        cohorts={"LUAD": 513},
+        folder=tmp_path,
+    )
+    return tmp_path
+
+
+def test_every_table_comes_back_as_it_was_saved(folder: Path) -> None:
+    for name, table in small_tables().items():
+        loaded = load_evidence(name, folder).astype({"effect": float})
+        pd.testing.assert_frame_equal(loaded, table, rtol=1e-5)
+    about = describe_evidence(folder)
+    assert (about.model_set, about.cohorts) == ("test-set", {"LUAD": 513})
+
+
+def test_evidence_of_another_model_set_is_refused(folder: Path) -> None:
+    (folder / SET_FILE).write_text('{"name": "retrained"}', encoding="utf-8")
+    with pytest.raises(ArtifactError, match="another model set"):
+        load_evidence("biomarkers", folder)
+
+
+@pytest.mark.parametrize("harm", ["altered", "missing"])
+def test_a_harmed_table_is_refused(folder: Path, harm: str) -> None:
+    path = folder / EVIDENCE / "transfer_tasks.csv"
+    if harm == "missing":
+        path.unlink()
+    else:
+        path.write_text(path.read_text().replace("TP53", "TP54"))
+    with pytest.raises(ArtifactError, match=f"transfer_tasks.csv of the evidence is {harm}"):
+        load_evidence("transfer_tasks", folder)
+
+
+def test_without_evidence_the_remedy_names_the_command(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="no readable evidence") as caught:
+        describe_evidence(tmp_path)
+    assert "resvae_core evidence" in caught.value.remedy
+
+
+def test_an_unknown_schema_is_refused(folder: Path) -> None:
+    path = folder / EVIDENCE / "evidence.json"
+    document = json.loads(path.read_text()) | {"schema_version": 99}
+    path.write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match="another schema version"):
+        describe_evidence(folder)
+
+
+def test_tables_must_be_complete_and_known(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="no table 'patients'"):
+        load_evidence("patients", folder)
+    tables = small_tables()
+    tables.pop("biomarkers")
+    before = describe_evidence(folder)
+    with pytest.raises(ConfigError, match="biomarkers"):
+        save_evidence(tables, model_set="x", created="", cohorts={}, folder=folder)
+    assert describe_evidence(folder) == before
