@@ -9,6 +9,7 @@ from pages.components import (
     frame,
     messages,
     panels,
+    predictions,
     resources,
     validation,
     verdicts,
@@ -18,7 +19,7 @@ from resvae_core.figures.forecasts import models_on_one_axis
 with frame.open_page("drug") as session:
     messages.need_sample(session)
     messages.need_drug(session)
-    forecast = resources.forecast(session)
+    forecast = predictions.forecast(session)
     assessable = verdicts.show_range(session, forecast)
     if assessable:
         verdicts.show_headline(session, forecast)

@@ -1,33 +1,31 @@
-"""Why: the genes that move the score, from the base to the number that is shown."""
+"""Why: the genes that move the score, what models share, pathways, the cohort, stability."""
 
 import streamlit as st
 
-from pages.components import basis, columns, frame, messages, panels, pickers, resources, verdicts
-from resvae_core.figures.explanation import waterfall
+from pages.components import basis, frame, messages, predictions, reasons, verdicts
+
+SECTIONS = {
+    "From base to score": reasons.show_score,
+    "Shared by the models": reasons.show_shared,
+    "Pathways": reasons.show_pathways,
+    "Against the cohort": reasons.show_against_cohort,
+    "How stable": reasons.show_stability,
+}
 
 with frame.open_page("explanation") as session:
     messages.need_sample(session)
     messages.need_drug(session)
-    forecast = resources.forecast(session)
+    forecast = predictions.forecast(session)
     assessable = verdicts.show_range(session, forecast)
     if assessable:
         verdicts.show_headline(session, forecast)
-        attribution = resources.attribution(session)
-        st.subheader("From the base to the score", anchor=False)
-        notes = verdicts.provenance_notes(session, forecast)
-        panels.chart(
-            waterfall(attribution.table, synthetic=session.is_demo),
-            "explanation",
-            panels.TableView(
-                "explanation",
-                verdicts.by_size(attribution),
-                columns.ATTRIBUTION,
-                notes=notes,
-            ),
-        )
-        verdicts.about_attribution(attribution)
-        st.subheader("Survival by one of these genes", anchor=False)
-        pickers.gene_links(session, verdicts.by_size(attribution)["gene"])
+        reasons.choose_background(session)
+        # what nobody looks at is neither computed nor sent to the browser
+        tabs = st.tabs(list(SECTIONS), key="why_sections", on_change="rerun")
+        for tab, show in zip(tabs, SECTIONS.values(), strict=True):
+            if tab.open:
+                with tab:
+                    show(session, forecast)
         basis.show_basis(session, forecast)
     else:
         st.markdown("There is no call to explain.")

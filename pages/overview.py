@@ -8,6 +8,7 @@ from pages.components import (
     frame,
     messages,
     panels,
+    predictions,
     rankings,
     resources,
     verdicts,
@@ -17,7 +18,7 @@ from resvae_core.models.ranking import rank_drugs
 
 with frame.open_page("overview") as session:
     messages.need_sample(session)
-    forecast = resources.forecast(session)
+    forecast = predictions.forecast(session)
     assessable = verdicts.show_range(session, forecast)
     if session.story:
         st.caption(session.story)

@@ -11,7 +11,7 @@ with frame.open_page("survival") as session:
         "prognostic: it holds under whatever treatment they had, and says nothing about a drug."
     )
     code = pickers.survival_choices(session)
-    cohort = resources.cohort(code)
+    cohort = resources.cohort_about(code)
     if cohort.synthetic:
         st.badge("Synthetic cohort", icon=":material/experiment:", color="violet")
     st.caption(cohort.note)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components import columns, frame, messages, panels, quality, resources, verdicts
+from pages.components import columns, frame, messages, panels, predictions, quality, verdicts
 
 with frame.open_page("upload") as session:
     st.caption(
@@ -26,7 +26,7 @@ with frame.open_page("upload") as session:
         verdicts.synthetic_badge()
     quality.show_identifiers(session)
     st.subheader("Which samples the models may be asked about", anchor=False)
-    ranges = resources.ranges(session)
+    ranges = predictions.ranges(session)
     panels.show_table(
         panels.TableView(
             "ranges",

@@ -83,6 +83,10 @@ class TrainingDivergedError(ResVAEError):
     """The loss left the finite numbers during training."""
 
 
+class JobError(ResVAEError):
+    """A job in a process of its own was cancelled, interrupted or failed."""
+
+
 class DeviceError(ResVAEError):
     """A compute device that was asked for is not there."""
 

@@ -229,3 +229,235 @@ CARD_METRICS: Columns = {
     "floor": cc.NumberColumn("Tissue floor", format="%.3f"),
     "p_value": cc.NumberColumn("p (paired over folds)", format="%.2g"),
 }
+
+BIOMARKERS: Columns = {
+    "gene": cc.TextColumn("Gene", pinned=True),
+    "direction": cc.TextColumn("Higher expression →"),
+    "effect": cc.NumberColumn("Effect", format="%+.3f", help="In the unit beside it"),
+    "lower": cc.NumberColumn("95 % from", format="%+.3f"),
+    "upper": cc.NumberColumn("to", format="%+.3f"),
+    "unit": cc.TextColumn("Unit"),
+    "q_value": cc.NumberColumn(
+        "q", format="%.2g", help="Benjamini–Hochberg over all cohorts, drugs and genes of the kind"
+    ),
+    "votes": cc.NumberColumn("Models", format="%d of 5", help="How many of the five agree"),
+    "stability": cc.ProgressColumn(
+        "Stability",
+        min_value=0.0,
+        max_value=1.0,
+        format=_SHARE,
+        help="Share of the 25 members (5 models × 5 folds) that rank it in their top 5 %",
+    ),
+    "effect_purity": cc.NumberColumn(
+        "Given purity", format="%+.2f", help="Correlation with the score, tumour purity held fixed"
+    ),
+    "q_purity": cc.NumberColumn("q", format="%.2g"),
+    "effect_general": cc.NumberColumn(
+        "Given general resistance",
+        format="%+.2f",
+        help="Correlation with the score, mean predicted resistance to other drugs held fixed",
+    ),
+    "q_general": cc.NumberColumn("q", format="%.2g"),
+    "flags": cc.TextColumn("Flags", width="medium"),
+    "n_patients": cc.NumberColumn("Patients"),
+    "kind": cc.TextColumn("Kind"),
+    "cohort": cc.TextColumn("Cohort"),
+    "drug": cc.TextColumn("Drug"),
+}
+
+TRANSFER_TASKS: Columns = {
+    "cohort": cc.TextColumn("Cohort", pinned=True),
+    "drug": cc.TextColumn("Drug", pinned=True),
+    "model": cc.TextColumn("Model"),
+    "n_patients": cc.NumberColumn("Patients"),
+    "form": cc.TextColumn("Expression"),
+    "median": cc.ProgressColumn(
+        "Median P(resistant)", min_value=0.0, max_value=1.0, format=_SHARE, help=_DIRECTION
+    ),
+    "q10": cc.NumberColumn("10 %", format=_SHARE),
+    "q25": cc.NumberColumn("25 %", format=_SHARE),
+    "q75": cc.NumberColumn("75 %", format=_SHARE),
+    "q90": cc.NumberColumn("90 %", format=_SHARE),
+    "share_resistant": cc.NumberColumn(
+        "Would be resistant", format="percent", help="By the interval rule, whatever the range"
+    ),
+    "share_sensitive": cc.NumberColumn("Would be sensitive", format="percent"),
+    "share_uncertain": cc.NumberColumn("Uncertain", format="percent"),
+    "in_range_share": cc.NumberColumn("In range", format="percent"),
+    "borderline_share": cc.NumberColumn("Borderline", format="percent"),
+    "floor": cc.NumberColumn(
+        "Tissue floor", format=_SHARE, help="What drug and tissue alone would say"
+    ),
+    "line_share_resistant": cc.NumberColumn(
+        "Cell lines resistant", format="percent", help="Cell lines of the cancer type"
+    ),
+    "agreement": cc.NumberColumn(
+        "Models agree", format="percent", help="Patients for whom at least 4 of 5 lean one way"
+    ),
+    "spearman_ensemble": cc.NumberColumn("Order as the ensemble's", format=_SHARE),
+    "stability_members": cc.NumberColumn(
+        "Order over folds", format=_SHARE, help="Mean Spearman between the five members"
+    ),
+    "median_unaligned": cc.NumberColumn("Median, not aligned", format=_SHARE),
+    "share_resistant_unaligned": cc.NumberColumn("Resistant, not aligned", format="percent"),
+    "spearman_unaligned": cc.NumberColumn("Order kept without alignment", format=_SHARE),
+}
+
+RESPONSE: Columns = {
+    "cohort": cc.TextColumn("Cohort", pinned=True),
+    "drug": cc.TextColumn("Drug", pinned=True),
+    "model": cc.TextColumn("Model"),
+    "roc_auc": cc.NumberColumn("ROC AUC", format="%.3f", help="For non-response; 0.5 is chance"),
+    "lower": cc.NumberColumn("95 % from", format="%.3f"),
+    "upper": cc.NumberColumn("to", format="%.3f"),
+    "n": cc.NumberColumn("Patients"),
+    "n_responders": cc.NumberColumn("Responders"),
+    "p_value": cc.NumberColumn("p", format="%.2g", help="Mann–Whitney, two-sided"),
+    "q_value": cc.NumberColumn(
+        "q", format="%.2g", help="Benjamini–Hochberg over all models, cancers and drugs here"
+    ),
+    "form": cc.TextColumn("Expression"),
+}
+
+POSITIVE_CONTROLS: Columns = {
+    "drug": cc.TextColumn("Drug", pinned=True),
+    "gene": cc.TextColumn("Gene", pinned=True),
+    "measure": cc.TextColumn("Measured by"),
+    "model": cc.TextColumn("Model"),
+    "rank": cc.NumberColumn("Rank", format="%d"),
+    "n_genes": cc.NumberColumn("Of genes", format="%d"),
+    "top_share": cc.NumberColumn("Top", format="percent"),
+    "direction": cc.TextColumn("Direction"),
+    "expected_direction": cc.TextColumn("Expected"),
+    "passes": cc.CheckboxColumn("In the top 5 %, as expected"),
+    "why_not_assessable": cc.TextColumn("Not assessable because", width="medium"),
+}
+
+NAMED_PANEL: Columns = {
+    "gene": cc.TextColumn("Gene", pinned=True),
+    "cohort": cc.TextColumn("Cohort"),
+    "drug": cc.TextColumn("Drug"),
+    "verdict": cc.TextColumn("What our models find"),
+    "reason": cc.TextColumn("Why", width="large"),
+    "claimed_direction": cc.TextColumn("The paper: high goes with"),
+    "model": cc.TextColumn("Model"),
+    "effect": cc.NumberColumn(
+        "Correlation with the score", format="%+.2f", help="Above 0: high goes with resistance"
+    ),
+    "lower": cc.NumberColumn("95 % from", format="%+.2f"),
+    "upper": cc.NumberColumn("to", format="%+.2f"),
+    "p_value": cc.NumberColumn("p", format="%.2g"),
+    "q_value": cc.NumberColumn("q", format="%.2g", help="Over all measured genes for this drug"),
+    "rank": cc.NumberColumn("Rank", format="%d", help="By the size of the correlation"),
+    "n_genes": cc.NumberColumn("Of genes", format="%d"),
+    "effect_purity": cc.NumberColumn("Given purity", format="%+.2f"),
+    "p_purity": cc.NumberColumn("p", format="%.2g"),
+    "effect_general": cc.NumberColumn("Given general resistance", format="%+.2f"),
+    "p_general": cc.NumberColumn("p", format="%.2g"),
+    "votes": cc.NumberColumn("Models", format="%d of 5"),
+    "n_patients": cc.NumberColumn("Patients"),
+    "in_panel": cc.CheckboxColumn("Read by the models"),
+}
+
+SHARED: Columns = {
+    "gene": cc.TextColumn("Gene", pinned=True),
+    "value": cc.NumberColumn("Expression, log2(TPM + 1)", format=_SHARE),
+    "n_models": cc.NumberColumn("Models", format="%d of 5"),
+    "mean_attribution": cc.NumberColumn("Mean attribution, log-odds", format="%+.3f"),
+    "direction": cc.TextColumn("Towards"),
+    "models": cc.TextColumn("Which", width="large"),
+}
+
+PATHWAYS: Columns = {
+    "pathway": cc.TextColumn("Pathway", pinned=True),
+    "attribution": cc.NumberColumn("Attribution, log-odds", format="%+.3f"),
+    "n_genes": cc.NumberColumn("Genes"),
+    "top_genes": cc.TextColumn("Leading genes", width="large"),
+}
+
+BANDS: Columns = {
+    "cohort": None,
+    "drug": None,
+    "model": None,
+    "gene": cc.TextColumn("Gene", pinned=True),
+    "q05": cc.NumberColumn("5 %", format="%+.3f"),
+    "q25": cc.NumberColumn("25 %", format="%+.3f"),
+    "median": cc.NumberColumn("Median", format="%+.3f"),
+    "q75": cc.NumberColumn("75 %", format="%+.3f"),
+    "q95": cc.NumberColumn("95 %", format="%+.3f"),
+    "n_patients": cc.NumberColumn("Patients"),
+}
+
+STABILITY: Columns = {
+    "model": cc.TextColumn("Model", pinned=True),
+    "over": cc.TextColumn("Compared over"),
+    "k": cc.NumberColumn("Leading genes"),
+    "jaccard": cc.ProgressColumn("Overlap", min_value=0.0, max_value=1.0, format=_SHARE),
+    "n_pairs": cc.NumberColumn("Comparisons"),
+}
+
+LINE_MAP: Columns = {
+    "line": cc.TextColumn("DepMap id"),
+    "name": cc.TextColumn("Cell line", pinned=True),
+    "tissue": cc.TextColumn("Tissue"),
+    "x": cc.NumberColumn("First axis", format=_SHARE),
+    "y": cc.NumberColumn("Second axis", format=_SHARE),
+}
+
+NEAREST_LINES: Columns = {
+    "sample": None,
+    "rank": cc.NumberColumn("Rank"),
+    "name": cc.TextColumn("Cell line", pinned=True),
+    "line": cc.TextColumn("DepMap id"),
+    "tissue": cc.TextColumn("Tissue"),
+    "relative": cc.NumberColumn(
+        "Distance", format=_SHARE, help="1: as near as lines usually are to one another"
+    ),
+    "distance": None,
+    "label": cc.TextColumn("Measured"),
+    "ln_ic50": cc.NumberColumn(
+        "ln IC50", format=_SHARE, help="ln µM; lower is more sensitive. Empty: not measured"
+    ),
+}
+
+NEAREST_PATIENTS: Columns = {
+    "sample": None,
+    "rank": cc.NumberColumn("Rank"),
+    "patient": cc.TextColumn("Patient", pinned=True),
+    "cohort": cc.TextColumn("Cohort"),
+    "cohort_name": None,
+    "synthetic": cc.CheckboxColumn("Synthetic"),
+    "distance": cc.NumberColumn("Distance", format=_SHARE),
+    "score": None,
+}
+
+ALIGNMENT: Columns = {
+    "cohort": cc.TextColumn("Cohort", pinned=True),
+    "path": cc.TextColumn("Read as", width="medium"),
+    "model": cc.TextColumn("Model"),
+    "spearman": cc.NumberColumn(
+        "Order kept", format=_SHARE, help="Spearman over patients with the full profiles' scores"
+    ),
+    "mean_shift": cc.NumberColumn("Mean P(resistant) moves by", format="%+.2f"),
+    "calls_changed": cc.NumberColumn("Calls that change", format="percent"),
+    "n_genes": cc.NumberColumn("Genes"),
+    "n_patients": cc.NumberColumn("Patients"),
+}
+
+SAMPLE_MATRIX: Columns = {
+    **FORECAST,
+    "sample": cc.TextColumn("Sample", pinned=True),
+    "drug": cc.TextColumn("Drug", pinned=True),
+}
+
+ENRICHMENT: Columns = {
+    "set": cc.TextColumn("Gene set", pinned=True, width="large"),
+    "size": cc.NumberColumn("Genes in it"),
+    "overlap": cc.NumberColumn("Found"),
+    "genes": cc.TextColumn("Which", width="large"),
+    "nes": cc.NumberColumn("Normalised score", format="%+.2f"),
+    "es": cc.NumberColumn("Score", format="%+.2f"),
+    "p_value": cc.NumberColumn("p", format="%.2g"),
+    "q_value": cc.NumberColumn("q", format="%.2g"),
+    "background_size": cc.NumberColumn("Background"),
+}

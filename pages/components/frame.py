@@ -48,9 +48,12 @@ SECTIONS: dict[str, dict[str, Page]] = {
         "overview": Page("pages/overview.py", "Overview", ":material/format_list_numbered:"),
         "drug": Page("pages/drug.py", "Drug", ":material/medication:"),
         "explanation": Page("pages/explanation.py", "Why?", ":material/troubleshoot:"),
+        "similar": Page("pages/similar.py", "Similar", ":material/scatter_plot:"),
     },
     "Research": {
+        "biomarkers": Page("pages/biomarkers.py", "Biomarkers", ":material/biotech:"),
         "survival": Page("pages/survival.py", "Survival", ":material/show_chart:"),
+        "cohort": Page("pages/cohort.py", "Cohort", ":material/groups:"),
     },
     "System": {
         "models": Page("pages/models.py", "Models", ":material/leaderboard:"),

@@ -142,13 +142,15 @@ def survival_choices(session: Session) -> str:
     from resvae_core.figures.survival import ENDPOINT_WORDS
 
     cohort, gene, endpoint, cut = st.columns([6, 5, 5, 4])
-    codes = resources.installed_cohorts()
+    codes = [*resources.installed_cohorts(), *resources.shipped_cohorts()]
     if session.cohort not in codes:
         session.cohort = session.cancer_type if session.cancer_type in codes else SYNTHETIC_COHORT
     with cohort:
         code = choose(session, "cohort", "Cohort", codes, words=cohort_word, required=True)
     genes = resources.cohort_genes(code)
     if session.gene not in genes:
+        if session.gene:
+            st.caption(f"No survival by {session.gene} is here for this cohort.")
         session.gene = FIRST_GENE if FIRST_GENE in genes else ""
     with gene:
         choose(session, "gene", "Gene", genes, required=True)
@@ -158,7 +160,8 @@ def survival_choices(session: Session) -> str:
             session, "endpoint", "Endpoint", known, words=ENDPOINT_WORDS.__getitem__, required=True
         )
     with cut:
-        choose(session, "cut", "Groups", CUTS, words=CUT_WORDS.__getitem__, required=True)
+        cuts = CUTS[:1] if code in resources.shipped_cohorts() else CUTS
+        choose(session, "cut", "Groups", cuts, words=CUT_WORDS.__getitem__, required=True)
     session.write_link()
     return code
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit import column_config as cc
 
-from pages.components import pickers, resources
+from pages.components import pickers, predictions, resources
 from pages.components.messages import plain, show_error
 from resvae_core.data.privacy import find_identifiers
 from resvae_core.data.uploads.record import UNIT_NAMES, FileIdType, Orientation
@@ -148,7 +148,7 @@ def offer_to_forget(session: Session) -> None:
 
 def _forget(session: Session) -> None:
     session.forget()
-    resources.forget_patient()
+    predictions.forget_patient()
 
 
 def reading_options() -> UploadOverrides:

@@ -1,9 +1,9 @@
-"""The only caches of the dashboard, and the only place that imports heavy libraries.
+"""What every session shares: models, evaluations, evidence, cohorts; loaded once.
 
-Caching is a safety rule here. Streamlit hashes large tables by a sample, so two matrices that
-differ in one value would share a result: every cache is keyed on SHA-256 digests, the data
-themselves go in as an unhashed ``_argument``, and what comes from a patient is cached for that
-session only, never on disk.
+The caches of the dashboard are here, and in `pages.components.predictions` for what comes from a
+patient; no other place imports heavy libraries. Caching is a safety rule. Streamlit hashes large
+tables by a sample, so two matrices that differ in one value would share a result: every cache is
+keyed on SHA-256 digests, and the data themselves go in as an unhashed ``_argument``.
 """
 
 from __future__ import annotations
@@ -15,24 +15,30 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import streamlit as st
 
 from resvae_core.config import ASSETS, data_folder
+from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.errors import ArtifactError
 from resvae_core.registry.description import SetDescription, describe_model_set
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pages.components.state import Session
     from resvae_core.data.cohorts import CohortData, Endpoint
     from resvae_core.data.uploads import Upload, UploadOverrides
-    from resvae_core.explain.attribution import Attribution
-    from resvae_core.models.model_set import Forecast, ModelSet
+    from resvae_core.explain.attribution import Background
+    from resvae_core.explain.enrichment import Enrichment
+    from resvae_core.explain.maps import LineMap, Space
+    from resvae_core.explain.neighbours import PatientGroup
+    from resvae_core.models.model_set import ModelSet
     from resvae_core.registry.card import Card
+    from resvae_core.registry.evidence import Evidence
     from resvae_core.survival import HazardRatio, KaplanMeier, LogRank, Rule
-    from resvae_core.tables import Expression
+    from resvae_core.tables import Screen
 
 DEMO = ASSETS / "demo"
-PATIENTS = "tumours"
-"""The reference that uploads are compared with."""
+SHIPPED_NOTE = (
+    "Aggregates of the real cohort that travel with the models: its patients are not installed "
+    "here. Curves exist for the genes that were flagged."
+)
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
@@ -90,17 +96,58 @@ def cohort(code: str) -> CohortData:
     return load_cohort(data_folder(), code)
 
 
+def shipped_cohorts() -> list[str]:
+    """Return the cohorts that are here as aggregates alone: shipped findings, no patients."""
+    tests = evidence_if_any("survival_tests")
+    known = [] if tests is None else list(tests["cohort"].unique())
+    return [code for code in known if code not in installed_cohorts()]
+
+
+@dataclass(frozen=True)
+class CohortAbout:
+    """What to say of a cohort beside every figure of it.
+
+    Parameters
+    ----------
+    name, note
+        For readers; an empty note says nothing.
+    synthetic
+        True if no real patient is in it.
+    shipped
+        True if only aggregates of it are here.
+    """
+
+    name: str
+    note: str
+    synthetic: bool
+    shipped: bool
+
+
+def cohort_about(code: str) -> CohortAbout:
+    """Describe a cohort that is installed, or here as aggregates."""
+    if code in shipped_cohorts():
+        name = load_cancer_types()[code].name
+        return CohortAbout(name, SHIPPED_NOTE, synthetic=False, shipped=True)
+    loaded = cohort(code)
+    return CohortAbout(loaded.name, loaded.note, loaded.synthetic, shipped=False)
+
+
 @st.cache_data(max_entries=6, show_spinner=False)
 def cohort_genes(code: str) -> list[str]:
-    """Return the genes of a cohort in alphabetical order."""
+    """Return the genes of a cohort in alphabetical order; of aggregates, those with curves."""
+    if code in shipped_cohorts():
+        tests = evidence("survival_tests")
+        return sorted(tests.loc[tests["cohort"] == code, "gene"])
     return sorted(str(gene) for gene in cohort(code).values.columns)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
 def cohort_endpoints(code: str) -> list[str]:
-    """Return the endpoints that a cohort has follow-up for."""
+    """Return the endpoints that a cohort has follow-up for; of aggregates, overall survival."""
     from resvae_core.data.cohorts import ENDPOINTS
 
+    if code in shipped_cohorts():
+        return ["OS"]
     clinical = cohort(code).clinical
     events = {name: f"{name.lower()}_event" for name in ENDPOINTS}
     return [name for name, event in events.items() if event in clinical and clinical[event].any()]
@@ -137,6 +184,8 @@ def survival_by_gene(code: str, gene: str, endpoint: Endpoint, cut: Rule) -> Sur
     """
     from resvae_core import survival
 
+    if code in shipped_cohorts():
+        return _shipped_survival(code, gene)
     patients = cohort(code)
     outcome = patients.outcome(endpoint)
     # the cut is that of the patients who are compared, not of those without follow-up
@@ -147,6 +196,21 @@ def survival_by_gene(code: str, gene: str, endpoint: Endpoint, cut: Rule) -> Sur
         test=survival.log_rank(outcome, groups),
         ratio=survival.cox_per_sd(outcome, values),
         left_out=patients.exclusions(endpoint),
+    )
+
+
+def _shipped_survival(code: str, gene: str) -> SurvivalByGene:
+    """Return the curves that travel with the models."""
+    from resvae_core.survival.aggregate import Aggregate, restore_survival
+
+    curves, groups, tests = (
+        table[(table["cohort"] == code) & (table["gene"] == gene)]
+        for table in map(evidence, ("survival_curves", "survival_groups", "survival_tests"))
+    )
+    test = tests.to_dict("records")[0]
+    return SurvivalByGene(
+        *restore_survival(Aggregate(curves, groups, test)),
+        left_out={"no outcome": int(test["n_excluded"])} if test["n_excluded"] else {},
     )
 
 
@@ -211,6 +275,61 @@ def evaluation_if_any(name: str) -> pd.DataFrame | None:
         return None
 
 
+@st.cache_resource(max_entries=16, show_spinner="Reading the findings …")
+def _evidence(name: str, digest: str) -> pd.DataFrame:
+    from resvae_core.registry.evidence import load_evidence
+
+    return load_evidence(name)
+
+
+def evidence(name: str) -> pd.DataFrame:
+    """Return a table of what was found in the real cohorts; shared by all, so never changed.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none, or it was computed with another model set.
+    """
+    return _evidence(name, set_digest())
+
+
+def evidence_if_any(name: str) -> pd.DataFrame | None:
+    """Return a table of the evidence, None where there is none for the installed models."""
+    try:
+        return evidence(name)
+    except ArtifactError:
+        return None
+
+
+@st.cache_data(max_entries=2, show_spinner=False)
+def _evidence_about(digest: str) -> Evidence:
+    from resvae_core.registry.evidence import describe_evidence
+
+    return describe_evidence()
+
+
+def evidence_about() -> Evidence:
+    """Return what the evidence was computed with and on how many patients.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none for the installed models.
+    """
+    return _evidence_about(set_digest())
+
+
+def positive_controls(kind: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Return a model's positive controls, and the best of each pair; None where not computed."""
+    from resvae_core.explain.positive_controls import best_by_kind
+
+    table = evaluation_if_any("positive_controls")
+    if table is None:
+        return None
+    table = table.assign(model=table["model"].fillna(""))
+    return table[table["model"].isin(["", kind])], best_by_kind(table, kind)
+
+
 @st.cache_data(max_entries=2, show_spinner=False)
 def _order_sentence(digest: str) -> str:
     from resvae_core.evaluation.report import order_sentence
@@ -255,51 +374,152 @@ def thresholds() -> dict[str, float]:
     return {kind: models.threshold(kind) for kind in models.learned}
 
 
-def forecast(session: Session) -> Forecast:
-    """Predict all drugs with all models for the session's sample.
+def cohort_background(code: str) -> Background | None:
+    """Return the mean profile of a cancer type's cohort; None where it is not known."""
+    profiles = evidence_if_any("cohort_profiles") if code else None
+    if profiles is None or code not in set(profiles["cohort"]):
+        return None
+    from resvae_core.explain.attribution import Background
+    from resvae_core.tables import Expression
 
-    One sample at a time: it does not matter who else is in the file.
+    rows = profiles[profiles["cohort"] == code]
+    values = rows.set_index("gene")["mean"].to_frame(code).T.astype("float32")
+    words = f"the mean of {rows['n_patients'].iloc[0]} patients ({code}, TCGA)"
+    return Background(code, words, Expression(values))
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the map …")
+def _line_map(space: Space, digest: str) -> LineMap:
+    from resvae_core.explain.maps import AXES_TABLE, COHORT_TABLE, LINE_TABLE, from_tables
+
+    return from_tables(
+        {name: evidence(name) for name in (LINE_TABLE, AXES_TABLE, COHORT_TABLE)}, space
+    )
+
+
+def line_map(space: Space) -> LineMap:
+    """Return the map of the cell lines in a space.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none for the installed models.
     """
-    expression = session.expression()
-    return _forecast(expression.digest(), session.cancer_type, set_digest(), expression)
+    return _line_map(space, set_digest())
 
 
-@st.cache_data(max_entries=16, scope="session", show_spinner="Predicting …")
-def _forecast(digest: str, cancer_type: str, models: str, _expression: Expression) -> Forecast:
-    return model_set().predict(_expression, cancer_type=cancer_type or None)
+def cohort_outlines(space: Space) -> pd.DataFrame:
+    """Return where cohorts lie on the map of a space: centre and covariance, no patient."""
+    table = evidence("cohort_map")
+    return table[table["space"] == space]
 
 
-@st.cache_data(max_entries=4, scope="session", show_spinner="Checking the samples …")
-def _ranges(digest: str, models: str, _expression: Expression) -> pd.DataFrame:
-    loaded = model_set()
-    ranges = loaded.references[PATIENTS].assess(_expression)
-    return ranges.rename_axis("sample").reset_index()
+@st.cache_resource(max_entries=1, show_spinner="Reading the measured responses …")
+def screen() -> Screen | None:
+    """Return the measured responses of the cell lines; None where they are not installed."""
+    from resvae_core.data.screens import load_training_set
+    from resvae_core.errors import InputDataError
+
+    folder = data_folder()
+    if folder is None:
+        return None
+    try:
+        return load_training_set(folder).screen
+    except InputDataError:
+        return None
 
 
-def ranges(session: Session) -> pd.DataFrame:
-    """Judge whether each sample of the upload is one the models may be asked about."""
-    expression = session.parsed().expression
-    return _ranges(expression.digest(), set_digest(), expression)
+def level_cohorts() -> list[str]:
+    """Return the cohorts whose patients are here in log2(TPM + 1); the synthetic one last."""
+    from resvae_core.data.cohorts import DEMO
+
+    types = load_cancer_types()
+    real = [
+        code
+        for code in installed_cohorts()
+        if code != DEMO and types[code].expression_form == "log2tpm"
+    ]
+    return [*real, DEMO]
 
 
-def forget_patient() -> None:
-    """Drop what was computed of this session's samples."""
-    for cached in (_forecast, _ranges, _attribution):
-        cached.clear()
+def comparable_cohorts(cancer_type: str, *, with_demo: bool) -> list[str]:
+    """Return the cohorts among which a patient may look for others: the synthetic among its own."""
+    from resvae_core.data.cohorts import DEMO
+
+    allowed = {cancer_type} | ({DEMO} if with_demo else set())
+    return [code for code in level_cohorts() if code in allowed]
 
 
-def attribution(session: Session) -> Attribution:
-    """Explain the session's model, drug and sample."""
-    expression = session.expression()
-    key = (session.model, session.drug, set_digest())
-    return _attribution(expression.digest(), *key, expression)
+@st.cache_resource(max_entries=8, show_spinner="Placing the cohort …")
+def _patient_group(code: str, space: Space, digest: str) -> PatientGroup:
+    from resvae_core.explain.maps import locate
+    from resvae_core.explain.neighbours import PatientGroup
+
+    patients, loaded = cohort(code), model_set()
+    placed = locate(line_map(space), loaded, loaded.samples(patients.expression))
+    return PatientGroup(code, patients.name, placed, patients.synthetic)
 
 
-@st.cache_data(max_entries=16, scope="session", show_spinner="Explaining …")
-def _attribution(
-    digest: str, model: str, drug: str, models: str, _expression: Expression
-) -> Attribution:
-    from resvae_core.explain.attribution import attribute
+def patient_group(code: str, space: Space) -> PatientGroup:
+    """Return where the patients of a cohort lie on the map of a space."""
+    return _patient_group(code, space, set_digest())
 
-    loaded = model_set()
-    return attribute(loaded.model(model), loaded.samples(_expression), drug)
+
+def gene_set_names() -> list[str]:
+    """Return the names of the installed collections of gene sets."""
+    from resvae_core.data.gene_sets import list_gene_sets
+
+    return list(list_gene_sets())
+
+
+@st.cache_data(max_entries=32, show_spinner="Testing gene sets …")
+def _enrichment(
+    method: str, collection: str, genes: tuple[str, ...], cohort: str, drug: str, digests: str
+) -> Enrichment:
+    from resvae_core.data.gene_sets import find_gene_sets
+    from resvae_core.data.pathways import load_pathways
+    from resvae_core.explain import enrichment as tests
+
+    sets = find_gene_sets(collection) if collection else load_pathways()
+    if method == "ora":
+        background = tests.choose_background(genes, model_set().genes)
+        return tests.over_representation(genes, sets, background)
+    table = evidence("biomarkers")
+    rows = table[
+        (table["cohort"] == cohort) & (table["drug"] == drug) & (table["kind"] == "attributed")
+    ]
+    return tests.prerank(rows.set_index("gene")["effect"].dropna(), sets)
+
+
+def enrichment(
+    method: str, collection: str, genes: tuple[str, ...], cohort: str, drug: str
+) -> Enrichment:
+    """Test gene sets: for a basket, or for the attributed genes of a cohort and drug by effect.
+
+    Parameters
+    ----------
+    method
+        ``ora`` or ``prerank``.
+    collection
+        Name of an installed collection; empty for the shipped pathways.
+    genes
+        The basket; not read by ``prerank``.
+
+    Raises
+    ------
+    InputDataError, CatalogError
+        If no set fits, or the collection is not installed.
+    """
+    from resvae_core.data.files import file_digest
+    from resvae_core.data.gene_sets import list_gene_sets
+
+    path = list_gene_sets().get(collection)
+    digests = f"{set_digest()}{file_digest(path) if path else ''}"
+    return _enrichment(method, collection, tuple(genes), cohort, drug, digests)
+
+
+def is_wide(result: Enrichment) -> bool:
+    """Return whether a basket was tested against all protein-coding genes."""
+    from resvae_core.explain.enrichment import CODING
+
+    return result.background == CODING

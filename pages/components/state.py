@@ -7,7 +7,7 @@ sample and everything about the upload stay in memory.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -28,8 +28,16 @@ MODELS = tuple(model for model in MODEL_WORDS if model not in FLOORS)
 SYNTHETIC_COHORT = "DEMO"
 Endpoint = Literal["OS", "DSS", "PFI", "DFI"]
 Cut = Literal["median", "tertile", "quartile"]
+Findings = Literal["browse", "panel", "enrichment"]
+CohortView = Literal["tasks", "response", "alignment", "samples"]
+Space = Literal["latent", "pca"]
+Background = Literal["reference", "cohort"]
 ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 CUTS: tuple[Cut, ...] = get_args(Cut)
+FINDINGS: tuple[Findings, ...] = get_args(Findings)
+COHORT_VIEWS: tuple[CohortView, ...] = get_args(CohortView)
+SPACES: tuple[Space, ...] = get_args(Space)
+BACKGROUNDS: tuple[Background, ...] = get_args(Background)
 _GENE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,24}")
 
 
@@ -50,7 +58,18 @@ class Session:
     cancer_type, drug, model
         TCGA code, drug name, model name.
     cohort, gene, endpoint, cut
-        What the survival page shows; `cut` is how the gene divides the patients.
+        What the survival page shows; `cut` is how the gene divides the patients. Cohort and gene
+        are those of the biomarkers too.
+    study_drug
+        Drug whose findings in the cohort are shown.
+    findings, cohort_view
+        Which part of the Biomarkers and of the Cohort page is open.
+    space
+        In which space the Similar page looks for neighbours.
+    background
+        What the Why? page starts its explanation from.
+    basket
+        Genes that were put aside, in the order of choice; never part of a link.
     attempt
         Which file was read last, with which settings, so that it is read once.
     refusal
@@ -68,6 +87,12 @@ class Session:
     gene: str = ""
     endpoint: Endpoint = "OS"
     cut: Cut = "median"
+    study_drug: str = ""
+    findings: Findings = "browse"
+    cohort_view: CohortView = "tasks"
+    space: Space = "latent"
+    background: Background = "reference"
+    basket: tuple[str, ...] = ()
     attempt: str = ""
     refusal: ResVAEError | None = None
 
@@ -118,6 +143,10 @@ class Session:
             renamed = pseudonyms(self.upload.expression)
             self.upload = replace(self.upload, expression=renamed)
             self.sample = self.samples[position]
+
+    def put_aside(self, genes: Iterable[str]) -> None:
+        """Add genes to the basket, each once."""
+        self.basket = tuple(dict.fromkeys((*self.basket, *genes)))
 
     def forget(self) -> None:
         """Drop the upload and everything that was said of it."""
@@ -193,5 +222,10 @@ LINKED: dict[str, tuple[str, Callable[[str], str]]] = {
     "gene": ("gene", _gene_symbol),
     "endpoint": ("endpoint", _one_of(ENDPOINTS, "endpoint")),
     "cut": ("cut", _one_of(CUTS, "cut")),
+    "study": ("study_drug", lambda value: find_drug(value).name),
+    "findings": ("findings", _one_of(FINDINGS, "a view")),
+    "view": ("cohort_view", _one_of(COHORT_VIEWS, "a view")),
+    "space": ("space", _one_of(SPACES, "a space")),
+    "background": ("background", _one_of(BACKGROUNDS, "a background")),
 }
 """Query parameter → field of the session, and what turns its text into a known name."""

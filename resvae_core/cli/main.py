@@ -7,7 +7,20 @@ from collections.abc import Sequence
 
 import typer
 
-from resvae_core.cli import data, encoders, evaluate, explain, models, predict, pretrain, train
+from resvae_core.cli import (
+    biomarkers,
+    data,
+    encoders,
+    enrich,
+    evaluate,
+    evidence,
+    explain,
+    models,
+    predict,
+    pretrain,
+    train,
+    transfer,
+)
 from resvae_core.config import RESEARCH_USE
 from resvae_core.errors import ResVAEError
 
@@ -21,6 +34,10 @@ program = typer.Typer(
 )
 program.command("predict")(predict.predict)
 program.command("explain")(explain.explain)
+program.command("transfer")(transfer.transfer)
+program.command("biomarkers")(biomarkers.biomarkers)
+program.command("enrich")(enrich.enrich)
+program.command("evidence")(evidence.evidence)
 program.command("evaluate")(evaluate.evaluate)
 program.command("train")(train.train)
 program.command("pretrain")(pretrain.pretrain)

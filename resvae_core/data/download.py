@@ -99,7 +99,7 @@ def download(
     except OSError as error:
         raise DownloadError(
             f"{path.name} could not be written to {path.parent} ({error.strerror}).",
-            remedy="Make room or choose another folder (RESVAE_ENCODERS), then run it again.",
+            remedy="Make room or choose another folder, then run it again.",
         ) from error
     return Fetched(path, found, stated)
 
@@ -218,7 +218,7 @@ def _require_room(part: Path, needed: int) -> None:
     if needed > free:
         raise DownloadError(
             f"{part.stem} needs {needed / 1e6:,.0f} MB; {part.parent} has {free / 1e6:,.0f} MB.",
-            remedy="Make room or choose another folder (RESVAE_ENCODERS), then run it again.",
+            remedy="Make room or choose another folder, then run it again.",
         )
 
 

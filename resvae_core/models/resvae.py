@@ -126,15 +126,17 @@ class ResVAE(CrossFittedModel):
     def gene_features(self, samples: Samples) -> Matrix:
         """Return (n_samples, k · n_genes): standardised genes, and their ranks where it reads them.
 
-        What `gene_functions` take: column g of every block belongs to gene g.
+        What `gene_function` takes: column g of every block belongs to gene g.
         """
         blocks = [self.standardise(samples)]
         if RANKS in self.config.channels:
             blocks.append(self._standardised(RANKS, samples))
         return np.concatenate(blocks, axis=1)
 
-    def gene_functions(self, reference: str) -> list[list[GeneFunction]]:
-        """Return each network as a differentiable function of `gene_features`, by member.
+    def gene_function(self, reference: str) -> GeneFunction:
+        """Return the members' scores as one differentiable function of `gene_features`.
+
+        One function, because all members read the same inputs: the encoder is evaluated once.
 
         Parameters
         ----------
@@ -143,19 +145,31 @@ class ResVAE(CrossFittedModel):
 
         Returns
         -------
-        list of list of callable
-            Each takes features (n_samples, k · n_genes) and which genes were measured, 1 or 0,
-            (n_samples, n_genes), and returns (n_samples, n_drugs) on the CPU.
+        callable
+            Takes features (n_samples, k · n_genes) and which genes were measured, 1 or 0,
+            (n_samples, n_genes), and returns (n_members, n_samples, n_drugs) on the CPU.
 
         Raises
         ------
         ConfigError
             If the encoder's embedding is no differentiable function of genes.
         """
-        return [
-            [self._gene_function(network, reference) for network in networks]
-            for networks in self.networks_
-        ]
+        import torch
+
+        device = next(self.networks_[0][0].parameters()).device
+        embed = self._embedding_function(reference, device)
+        n_genes = len(self.genes_)
+
+        def respond(features: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+            features = features.to(device)
+            z = features[:, :n_genes]
+            channels = {GENES: z, RANKS: features[:, n_genes:]}
+            if embed is not None:
+                channels[EMBEDDING] = embed(z, measured.to(device))
+            inputs = torch.cat([channels[name] for name in self.config.channels], dim=1)
+            return torch.stack([_mean_response(each, inputs) for each in self.networks_]).cpu()
+
+        return respond
 
     def add_reference(self, name: str, cohorts: Sequence[Expression]) -> None:
         """Learn the moments of every channel in another reference."""
@@ -284,24 +298,6 @@ class ResVAE(CrossFittedModel):
             head = fit_kernel_head(latent, target, ridge=config.kernel_ridge)
             network.head = head.to(choose_device(self.device)).half().float().eval()
         return network, history
-
-    def _gene_function(self, network: Network, reference: str) -> GeneFunction:
-        import torch
-
-        device = next(network.parameters()).device
-        embed = self._embedding_function(reference, device)
-        n_genes = len(self.genes_)
-
-        def respond(features: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-            features = features.to(device)
-            z = features[:, :n_genes]
-            channels = {GENES: z, RANKS: features[:, n_genes:]}
-            if embed is not None:
-                channels[EMBEDDING] = embed(z, measured.to(device))
-            inputs = torch.cat([channels[name] for name in self.config.channels], dim=1)
-            return network.response(inputs).cpu()
-
-        return respond
 
     def _embedding_function(self, reference: str, device: torch.device) -> GeneFunction | None:
         """Return the standardised embedding as a function of standardised genes."""
@@ -434,6 +430,13 @@ def _common_scale(moments: Moments, weight: float) -> Moments:
     """Divide every dimension by the same number: the encoder's large axes stay large."""
     scale = np.sqrt(np.mean(np.square(moments.sd))) / weight
     return Moments(moments.mean, np.full_like(moments.sd, scale))
+
+
+def _mean_response(networks: Sequence[Network], inputs: torch.Tensor) -> torch.Tensor:
+    """Return (n_samples, n_drugs) the mean response of a member's networks."""
+    import torch
+
+    return torch.stack([network.response(inputs) for network in networks]).mean(dim=0)
 
 
 def _evaluate(

@@ -95,23 +95,24 @@ def restore_survival(aggregate: Aggregate) -> tuple[KaplanMeier, LogRank, Hazard
     """Return what figures take: curves without marks of single events or censored patients."""
     test, curves = aggregate.test, aggregate.curves
     endpoint = str(test["endpoint"])
-    counts = {name: int(test[name]) for name in ("n", "n_events", "n_excluded")}
-    smallest = int(test["smallest_group"])
+    n, n_events, n_excluded = (int(test[name]) for name in ("n", "n_events", "n_excluded"))
     estimate = KaplanMeier(
         curve=curves.assign(events=0, censored=0),
         at_risk=_risk_rows(curves),
         summary=aggregate.groups,
         endpoint=endpoint,
         description=f"{test['description']} {NOTE}",
-        n_excluded=counts["n_excluded"],
+        n_excluded=n_excluded,
     )
     log_rank_test = LogRank(
         statistic=float(test["test_statistic"]),
         dof=int(test["test_dof"]),
         p_value=float(test["test_p_value"]),
-        smallest_group=smallest,
+        n=n,
+        n_events=n_events,
+        n_excluded=n_excluded,
+        smallest_group=int(test["smallest_group"]),
         endpoint=endpoint,
-        **counts,
     )
     ratio = HazardRatio(
         hazard_ratio=float(test["hazard_ratio"]),
@@ -119,10 +120,12 @@ def restore_survival(aggregate: Aggregate) -> tuple[KaplanMeier, LogRank, Hazard
         upper=float(test["hr_upper"]),
         p_value=float(test["hr_p_value"]),
         contrast="per SD",
+        n=n,
+        n_events=n_events,
+        n_excluded=n_excluded,
         smallest_group=None,
         proportional_hazards_p=float(test["proportional_hazards_p"]),
         standard_deviation=float(test["standard_deviation"]),
-        **counts,
     )
     return estimate, log_rank_test, ratio
 
@@ -136,7 +139,8 @@ def _by_month(estimate: KaplanMeier, group: str) -> pd.DataFrame:
     following = np.searchsorted(days, ticks, side="left")  # T ≥ t: who is there just before it
     at_risk = curve["at_risk"].to_numpy()[np.minimum(following, len(days) - 1)]
     rows = curve.iloc[last].assign(time_days=ticks, at_risk=at_risk)
-    return rows.loc[at_risk >= MIN_SHOWN, CURVE_COLUMNS]
+    shown: pd.DataFrame = rows.loc[at_risk >= MIN_SHOWN, CURVE_COLUMNS]
+    return shown
 
 
 def _risk_rows(curves: pd.DataFrame) -> pd.DataFrame:
@@ -144,4 +148,5 @@ def _risk_rows(curves: pd.DataFrame) -> pd.DataFrame:
     months = np.rint(curves["time_days"] / DAYS_PER_MONTH)
     ticks = tick_months(float(curves["time_days"].max()))
     rows = curves.assign(time_months=months)[months.isin(ticks)]
-    return rows[["group", "time_days", "time_months", "at_risk"]].reset_index(drop=True)
+    table: pd.DataFrame = rows[["group", "time_days", "time_months", "at_risk"]]
+    return table.reset_index(drop=True)

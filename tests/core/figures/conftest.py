@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+FIVE = ("vae_ll", "vae_ls", "vae_ld", "random_forest", "xgboost")
+
 ROWS = [
     ("Erlotinib", "vae_ld", 0.35, 0.25, 0.60, "uncertain"),
     ("Erlotinib", "xgboost", 0.60, 0.50, 0.75, "uncertain"),
@@ -125,3 +127,175 @@ def measured() -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["model", "lines", "mean", "lower", "upper"])
     return table.assign(source="ctrpv2", metric="spearman", n_drugs=40, n_lines=300)
+
+
+@pytest.fixture
+def swarm() -> pd.DataFrame:
+    """40 patients, 20 genes: G0 moves the score most, and the more the lower it is expressed."""
+    generator = np.random.default_rng(4)
+    level = generator.normal(size=(40, 20))
+    size = np.linspace(-0.6, 0.05, 20)
+    table = pd.DataFrame(
+        {
+            "sample": np.repeat([f"P{n}" for n in range(40)], 20),
+            "gene": [f"G{n}" for n in range(20)] * 40,
+            "value": (5 + level).ravel(),
+            "attribution": (size * level).ravel(),
+        }
+    )
+    return table.assign(base=1.0, score=1.0, unit="log-odds of resistance")
+
+
+@pytest.fixture
+def bands() -> pd.DataFrame:
+    rows = [
+        ("EGFR", -0.5, -0.2, 0.0, 0.2, 0.4),
+        ("KRAS", -0.1, 0.0, 0.1, 0.2, 0.3),
+        ("TP53", -0.05, -0.02, 0.0, 0.02, 0.05),
+    ]
+    table = pd.DataFrame(rows, columns=["gene", "q05", "q25", "median", "q75", "q95"])
+    return table.assign(n_patients=120)
+
+
+@pytest.fixture
+def own() -> pd.DataFrame:
+    return pd.DataFrame({"gene": ["EGFR", "KRAS", "TP53"], "attribution": [-0.7, 0.1, 0.01]})
+
+
+@pytest.fixture
+def shared() -> pd.DataFrame:
+    rows = [
+        ("KRAS", 3, 0.5, "resistant", "vae_ll, vae_ls, xgboost"),
+        ("EGFR", 5, -0.4, "sensitive", ", ".join(FIVE)),
+        ("TP53", 2, 0.9, "resistant", "vae_ll, vae_ld"),
+    ]
+    columns = ["gene", "n_models", "mean_attribution", "direction", "models"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def pathways() -> pd.DataFrame:
+    rows = [
+        ("Cell cycle", 0.2, 44, "CCND1 +0.11"),
+        ("EGFR signalling", -0.8, 12, "EGFR -0.40, AREG -0.20"),
+        ("Apoptosis regulation in the presence of a very long name of a set", 0.05, 1, "BAX +0.05"),
+    ]
+    return pd.DataFrame(rows, columns=["pathway", "attribution", "n_genes", "top_genes"])
+
+
+@pytest.fixture
+def enriched() -> pd.DataFrame:
+    rows = [
+        ("G2M_CHECKPOINT", 9, 190, 0.2, -1.6),
+        ("INTERFERON_RESPONSE", 20, 200, 0.0, 2.1),
+        ("MYC_TARGETS", 4, 200, 0.04, 1.1),
+    ]
+    return pd.DataFrame(rows, columns=["set", "overlap", "size", "q_value", "nes"])
+
+
+@pytest.fixture
+def biomarkers() -> pd.DataFrame:
+    rows = [
+        ("EGFR", "attributed", -0.30, 0.001, 5, ""),
+        ("KRAS", "attributed", 0.10, 0.20, 2, ""),
+        ("TFF1", "associated", 0.60, 0.0, 5, "falls with purity"),
+        ("OPALIN", "associated", -0.20, 0.01, 4, ""),
+        ("LTF", "associated", 0.05, np.nan, 0, ""),
+        ("GKN1", "associated", 0.40, 1e-6, 3, ""),
+    ]
+    table = pd.DataFrame(rows, columns=["gene", "kind", "effect", "q_value", "votes", "flags"])
+    way = np.where(table["effect"] > 0, "resistant", "sensitive")
+    return table.assign(cohort="LUAD", drug="Gefitinib", direction=way)
+
+
+@pytest.fixture
+def panel_genes() -> pd.DataFrame:
+    rows = [
+        ("LUAD", "Gefitinib", "TFF1", "associated", -0.3, 1e-9, -0.2, 1e-5, 0.01, 0.9),
+        ("GBM", "Temozolomide", "OPALIN", "associated", 0.4, 1e-8, 0.3, 0.01, 0.35, 1e-4),
+        ("GBM", "Temozolomide", "LTF", "associated", 0.1, 0.6, np.nan, np.nan, 0.1, 0.2),
+        ("GBM", "Temozolomide", "MGMT", "attributed", 0.05, 0.01, np.nan, np.nan, 0.2, 0.02),
+    ]
+    columns = ["cohort", "drug", "gene", "kind", "effect", "q_value"]
+    columns += ["effect_purity", "q_purity", "effect_general", "q_general"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture
+def known_pairs() -> pd.DataFrame:
+    rows = [
+        ("Palbociclib", "RB1", "attributed", 0.30, False),
+        ("Gefitinib", "EGFR", "attributed", 0.08, False),
+        ("Gefitinib", "EGFR", "associated", 0.002, True),
+        ("Venetoclax", "BCL2", "associated", 0.01, False),
+        ("Temozolomide", "MGMT", "associated", np.nan, False),
+    ]
+    return pd.DataFrame(rows, columns=["drug", "gene", "kind", "top_share", "passes"])
+
+
+@pytest.fixture
+def tasks() -> pd.DataFrame:
+    drugs = {"LUAD": ("Cisplatin", "Gefitinib"), "GBM": ("Temozolomide",), "PAAD": ("Cisplatin",)}
+    rows = [
+        (cohort, drug, model, 100 + 10 * place, 0.1 * place + 0.02 * number + 0.2)
+        for place, (cohort, names) in enumerate(drugs.items())
+        for drug in names
+        for number, model in enumerate(("ensemble", *FIVE))
+    ]
+    table = pd.DataFrame(rows, columns=["cohort", "drug", "model", "n_patients", "median"])
+    middle, zscore = table["median"], table["cohort"] == "PAAD"
+    return table.assign(
+        form=np.where(zscore, "zscore, aligned", "log2tpm"),
+        q10=middle - 0.1,
+        q25=middle - 0.05,
+        q75=middle + 0.05,
+        q90=middle + np.where(table["drug"] == "Gefitinib", 0.4, 0.1),
+        share_resistant=0.25,
+        floor=middle + 0.02,
+        line_share_resistant=np.where(table["cohort"] == "GBM", np.nan, 0.8),
+        median_unaligned=np.where(zscore, np.nan, middle + 0.3),
+        spearman_unaligned=np.where(zscore, np.nan, 0.9),
+    )
+
+
+@pytest.fixture
+def responses() -> pd.DataFrame:
+    rows = [
+        ("LUAD", "Cisplatin", "ensemble", 0.60, 0.45, 0.75, 51, 30, 0.40),
+        ("LUAD", "Cisplatin", "plain_ridge", 0.70, 0.55, 0.85, 51, 30, 0.20),
+        ("LUAD", "Cisplatin", "drug_tissue_mean", 0.50, np.nan, np.nan, 51, 30, np.nan),
+        ("LUAD", "Cisplatin", "vae_ld", 0.40, np.nan, np.nan, 51, 30, np.nan),
+        ("LGG", "Temozolomide", "ensemble", 0.65, 0.55, 0.75, 126, 120, 0.01),
+        ("LGG", "Temozolomide", "plain_ridge", 0.30, 0.20, 0.40, 126, 120, 0.01),
+    ]
+    columns = ["cohort", "drug", "model", "roc_auc", "lower", "upper"]
+    return pd.DataFrame(rows, columns=[*columns, "n", "n_responders", "q_value"])
+
+
+@pytest.fixture
+def cell_lines() -> pd.DataFrame:
+    rows = [
+        ("ACH-1", "A549", "LUAD", 0.0, 0.0, "resistant"),
+        ("ACH-2", "PC-9", "LUAD", 1.0, 0.0, "sensitive"),
+        ("ACH-3", "U-87", "GBM", -4.0, 3.0, "not measured"),
+        ("ACH-4", "T47D", "BRCA", 4.0, -3.0, "resistant"),
+    ]
+    return pd.DataFrame(rows, columns=["line", "name", "tissue", "x", "y", "label"])
+
+
+@pytest.fixture
+def nearest(cell_lines) -> pd.DataFrame:
+    rows = cell_lines.iloc[[1, 0, 2]].drop(columns=["x", "y"])
+    return rows.assign(sample="P1", rank=[1, 2, 3], distance=[0.5, 0.8, 5.0])
+
+
+@pytest.fixture
+def place() -> pd.DataFrame:
+    return pd.DataFrame({"sample": ["P1"], "x": [0.8], "y": [0.3]})
+
+
+@pytest.fixture
+def outlines() -> pd.DataFrame:
+    rows = [("latent", "LUAD", 513, 0.5, 0.5, 1.0, 0.25, 0.0)]
+    columns = ["space", "cohort", "n_patients", "x", "y", "var_x", "var_y", "cov_xy"]
+    return pd.DataFrame(rows, columns=columns)

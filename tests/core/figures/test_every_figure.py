@@ -11,6 +11,22 @@ import plotly.graph_objects as go
 import pytest
 
 from resvae_core.config import RESEARCH_USE
+from resvae_core.figures.beeswarm import (
+    attribution_bands,
+    attribution_bands_takeaway,
+    beeswarm,
+    beeswarm_takeaway,
+    shared_genes,
+    shared_genes_takeaway,
+)
+from resvae_core.figures.biomarkers import (
+    adjustment,
+    adjustment_takeaway,
+    controls,
+    controls_takeaway,
+    volcano,
+    volcano_takeaway,
+)
 from resvae_core.figures.calibration import (
     coverage,
     coverage_takeaway,
@@ -25,6 +41,13 @@ from resvae_core.figures.forecasts import (
     models_on_one_axis_takeaway,
 )
 from resvae_core.figures.frame import SYNTHETIC, on_ground
+from resvae_core.figures.maps import line_map, line_map_takeaway
+from resvae_core.figures.pathways import (
+    enrichment_bars,
+    enrichment_bars_takeaway,
+    pathway_bars,
+    pathway_bars_takeaway,
+)
 from resvae_core.figures.performance import (
     differences,
     differences_takeaway,
@@ -39,15 +62,75 @@ from resvae_core.figures.quality import (
     quantile_table,
 )
 from resvae_core.figures.survival import kaplan_meier_plot, kaplan_meier_takeaway
+from resvae_core.figures.transfer import (
+    alignment_shift,
+    alignment_shift_takeaway,
+    distributions,
+    distributions_takeaway,
+    response_intervals,
+    response_intervals_takeaway,
+    sample_matrix,
+    sample_matrix_takeaway,
+    task_heatmap,
+    task_heatmap_takeaway,
+)
 from resvae_core.survival import group_by_expression, kaplan_meier
 from resvae_core.tables import SurvivalOutcome
+from tests.core.figures.test_palette import GROUNDS, contrast
 
-MAY_BE_SYNTHETIC = ("ranking", "models", "waterfall", "reference", "survival")
+MAY_BE_SYNTHETIC = (
+    *("ranking", "models", "waterfall", "reference", "survival"),
+    *("beeswarm", "bands", "shared", "pathways", "matrix", "map"),
+)
+
+
+@pytest.fixture
+def of_patient(swarm, bands, own, shared, pathways, forecast, cell_lines, nearest, place, outlines):
+    """Name to a figure of a patient, its takeaway and what both take."""
+    around = {"patient": place, "nearest": nearest, "tissue": "LUAD"}
+    return {
+        "beeswarm": (beeswarm, beeswarm_takeaway, (swarm,), {"patient": "P3"}),
+        "bands": (attribution_bands, attribution_bands_takeaway, (bands, own), {}),
+        "shared": (shared_genes, shared_genes_takeaway, (shared,), {}),
+        "pathways": (pathway_bars, pathway_bars_takeaway, (pathways,), {}),
+        "matrix": (sample_matrix, sample_matrix_takeaway, (forecast,), {"model": "vae_ld"}),
+        "map": (
+            lambda *tables, **options: line_map(*tables, cohorts=outlines, **options),
+            line_map_takeaway,
+            (cell_lines,),
+            around,
+        ),
+    }
+
+
+@pytest.fixture
+def of_cohorts(enriched, biomarkers, panel_genes, known_pairs, tasks, responses):
+    """Name to a figure of cohorts or cell lines, its takeaway and what both take."""
+    luad = {"cohort": "LUAD"}
+    return {
+        "enrichment": (enrichment_bars, enrichment_bars_takeaway, (enriched,), {}),
+        "volcano": (volcano, volcano_takeaway, (biomarkers,), {}),
+        "adjustment": (adjustment, adjustment_takeaway, (panel_genes,), {}),
+        "controls": (controls, controls_takeaway, (known_pairs,), {}),
+        "tasks": (task_heatmap, task_heatmap_takeaway, (tasks,), {}),
+        "distributions": (distributions, distributions_takeaway, (tasks,), luad),
+        "alignment": (alignment_shift, alignment_shift_takeaway, (tasks,), luad),
+        "responses": (response_intervals, response_intervals_takeaway, (responses,), {}),
+    }
 
 
 @pytest.fixture
 def drawn(
-    forecast, limits, attribution, performance, bins, tests, covered, measured
+    forecast,
+    limits,
+    attribution,
+    performance,
+    bins,
+    tests,
+    covered,
+    measured,
+    of_patient,
+    of_cohorts,
 ) -> Callable[..., dict[str, go.Figure]]:
     profile = pd.Series(np.linspace(0, 10, 50))
     reference = quantile_table(pd.DataFrame(np.outer(np.linspace(0.9, 1.1, 9), profile)))
@@ -64,6 +147,10 @@ def drawn(
             "differences": differences(tests, metric="roc_auc", against="elastic net"),
             "external": external(measured, metric="spearman", truth="CTRPv2"),
         }
+        for name, (figure, _, tables, options_of_its_own) in of_cohorts.items():
+            plain[name] = figure(*tables, **options_of_its_own)
+        for name, (figure, _, tables, options_of_its_own) in of_patient.items():
+            plain[name] = figure(*tables, **options_of_its_own, **options)
         return plain | {
             "ranking": drug_ranking(forecast, model="vae_ld", **options),
             "models": models_on_one_axis(drug, thresholds=limits, **options),
@@ -73,7 +160,11 @@ def drawn(
         }
 
     def takeaways() -> dict[str, str]:
-        return {
+        of_tables = {
+            name: takeaway(*tables, **options)
+            for name, (_, takeaway, tables, options) in (of_patient | of_cohorts).items()
+        }
+        return of_tables | {
             "leaderboard": leaderboard_takeaway(performance),
             "reliability": reliability_takeaway(bins),
             "coverage": coverage_takeaway(covered),
@@ -118,6 +209,40 @@ def test_takeaway_of_the_figure_is_one_sentence_and_the_functions(drawn) -> None
         assert takeaway == expected[name]
         assert takeaway.endswith(".")
         assert "nan" not in takeaway
+
+
+def test_every_mark_reaches_the_wcag_contrast_of_graphics(drawn) -> None:
+    for name, figure in drawn().items():
+        colours = [
+            colour
+            for trace in figure.data
+            for colour in marks(trace)
+            if isinstance(colour, str) and colour.startswith("#")
+        ]
+        found = [contrast(colour, ground) for colour in colours for ground in GROUNDS.values()]
+        assert min(found, default=3.0) >= 3.0, name
+
+
+def marks(trace: go.Scatter) -> list[object]:
+    """Return the colours of a trace's marks: one, one a point, or a scale."""
+    marker = getattr(trace, "marker", None)
+    if marker is None:
+        return []
+    scale = [colour for _, colour in getattr(marker, "colorscale", None) or ()]
+    return [*scale, *([marker.color] if isinstance(marker.color, str) else [])]
+
+
+def test_every_axis_of_an_effect_says_which_way_is_resistant(drawn) -> None:
+    figures = drawn()
+    for name in (
+        *("beeswarm", "bands", "shared", "pathways", "volcano", "adjustment", "responses"),
+        *("distributions", "alignment", "enrichment"),
+    ):
+        titles = figures[name].layout.xaxis.title.text
+        assert "resistan" in titles, name
+    for name in ("tasks", "matrix"):
+        bar = figures[name].data[0].colorbar
+        assert bar.ticktext == ("0 ▼ sensitive", "0.5", "1 ▲ resistant")
 
 
 def test_every_figure_is_json_that_a_browser_reads(drawn) -> None:

@@ -1,0 +1,194 @@
+"""What is computed of a session's samples: cached for that session only, never on disk.
+
+Keys are SHA-256 digests of the expression and of the model set, with what was chosen; the
+expression itself goes in as an unhashed ``_argument`` (see `pages.components.resources`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import resources
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pages.components.state import Session, Space
+    from resvae_core.explain.attribution import Attribution
+    from resvae_core.explain.maps import Positions
+    from resvae_core.explain.pathways import PathwaySums
+    from resvae_core.models.model_set import Forecast
+    from resvae_core.tables import Expression
+
+PATIENTS = "tumours"
+"""The reference that uploads are compared with."""
+
+
+def forecast(session: Session) -> Forecast:
+    """Predict all drugs with all models for the session's sample.
+
+    One sample at a time: it does not matter who else is in the file.
+    """
+    expression = session.expression()
+    digest = resources.set_digest()
+    return _forecast(expression.digest(), session.cancer_type, digest, expression)
+
+
+def forecast_of_all(session: Session) -> Forecast:
+    """Predict all drugs with all models for every sample of the upload, each on its own."""
+    expression = session.parsed().expression
+    digest = resources.set_digest()
+    return _forecast(expression.digest(), session.cancer_type, digest, expression)
+
+
+@st.cache_data(max_entries=16, scope="session", show_spinner="Predicting …")
+def _forecast(digest: str, cancer_type: str, models: str, _expression: Expression) -> Forecast:
+    return resources.model_set().predict(_expression, cancer_type=cancer_type or None)
+
+
+def ranges(session: Session) -> pd.DataFrame:
+    """Judge whether each sample of the upload is one the models may be asked about."""
+    expression = session.parsed().expression
+    return _ranges(expression.digest(), resources.set_digest(), expression)
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner="Checking the samples …")
+def _ranges(digest: str, models: str, _expression: Expression) -> pd.DataFrame:
+    loaded = resources.model_set()
+    ranges = loaded.references[PATIENTS].assess(_expression)
+    return ranges.rename_axis("sample").reset_index()
+
+
+def attributions(session: Session) -> dict[str, Attribution]:
+    """Explain the session's drug and sample by every learned model."""
+    return _attributions(session, session.background)
+
+
+def _attributions(session: Session, background: str) -> dict[str, Attribution]:
+    expression = session.expression()
+    code = session.cancer_type if background == "cohort" else ""
+    key = (session.drug, code, resources.set_digest())
+    return _explain(expression.digest(), *key, expression)
+
+
+@st.cache_data(max_entries=8, scope="session", show_spinner="Explaining …")
+def _explain(
+    digest: str, drug: str, background: str, models: str, _expression: Expression
+) -> dict[str, Attribution]:
+    from resvae_core.explain.attribution import attribute_set
+
+    loaded = resources.model_set()
+    chosen = resources.cohort_background(background)
+    return attribute_set(loaded, loaded.samples(_expression), drug, background=chosen)
+
+
+def positions(session: Session) -> Positions:
+    """Place the session's sample on the map of the chosen space."""
+    expression = session.expression()
+    return _positions(expression.digest(), session.space, resources.set_digest(), expression)
+
+
+@st.cache_data(max_entries=8, scope="session", show_spinner="Placing the sample …")
+def _positions(digest: str, space: Space, models: str, _expression: Expression) -> Positions:
+    from resvae_core.explain.maps import locate
+
+    loaded = resources.model_set()
+    return locate(resources.line_map(space), loaded, loaded.samples(_expression))
+
+
+def sample_on_map(session: Session) -> pd.DataFrame:
+    """Return where the sample lies on the picture: one row with sample, x, y."""
+    import pandas as pd
+
+    placed = positions(session)
+    return pd.DataFrame(placed.coordinates, columns=["x", "y"]).assign(sample=placed.samples)
+
+
+def lines_on_map(session: Session) -> pd.DataFrame:
+    """Return the cell lines on the picture, with their response to the drug where installed."""
+    from resvae_core.explain import neighbours
+
+    lines, screen = resources.line_map(session.space).table(), resources.screen()
+    if screen is None or not session.drug:
+        return lines
+    return neighbours.with_response(lines, screen, session.drug)
+
+
+def nearest_lines(session: Session) -> pd.DataFrame:
+    """Return the nearest cell lines, with their measured response where that is installed."""
+    from resvae_core.explain import neighbours
+
+    table = neighbours.nearest_lines(resources.line_map(session.space), positions(session))
+    screen = resources.screen()
+    if screen is None or not session.drug:
+        return table
+    return neighbours.with_response(table, screen, session.drug)
+
+
+def nearest_patients(session: Session) -> pd.DataFrame | None:
+    """Return the nearest patients of the cohorts that are at hand; None where there is none."""
+    from resvae_core.explain import neighbours
+
+    codes = resources.comparable_cohorts(session.cancer_type, with_demo=session.is_demo)
+    groups = [resources.patient_group(code, session.space) for code in codes]
+    return neighbours.nearest_patients(positions(session), groups) if groups else None
+
+
+def shared_genes(session: Session) -> pd.DataFrame:
+    """Return the genes that at least three of the five models name for the session's score."""
+    from resvae_core.explain.consensus import shared_genes as find
+
+    return find(attributions(session), session.sample)
+
+
+def pathways(session: Session) -> PathwaySums:
+    """Return the attributions of the session's model, added up by pathway."""
+    from resvae_core.data.pathways import load_pathways
+    from resvae_core.explain.pathways import sum_by_pathway
+
+    return sum_by_pathway(attributions(session)[session.model].table, load_pathways())
+
+
+def stability(session: Session) -> pd.DataFrame:
+    """Return how far the leading genes overlap over members and backgrounds, by model."""
+    expression = session.expression()
+    code = session.cancer_type if resources.cohort_background(session.cancer_type) else ""
+    key = (session.drug, code, resources.set_digest())
+    return _stability(expression.digest(), *key, expression)
+
+
+@st.cache_data(max_entries=8, scope="session", show_spinner="Comparing members …")
+def _stability(
+    digest: str, drug: str, background: str, models: str, _expression: Expression
+) -> pd.DataFrame:
+    from resvae_core.explain.stability import stability_table
+
+    loaded = resources.model_set()
+    chosen = resources.cohort_background(background)
+    return stability_table(loaded, loaded.samples(_expression), drug, background=chosen)
+
+
+def responses_of(nearest: pd.DataFrame, drug: str) -> dict[str, float]:
+    """Count the measured responses among nearest lines, as `neighbours.count_responses` does."""
+    from resvae_core.explain.neighbours import count_responses
+
+    screen = resources.screen()
+    assert screen is not None
+    counts: dict[str, float] = count_responses(nearest, screen, drug).to_dict("records")[0]
+    return counts
+
+
+def beside_cohort(cohort: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
+    """Return a cohort's attributions with the sample's own of the same genes."""
+    import pandas as pd
+
+    mine = own.loc[own["gene"].isin(cohort["gene"].unique()), list(cohort.columns)]
+    return pd.concat([cohort, mine], ignore_index=True)
+
+
+def forget_patient() -> None:
+    """Drop what was computed of this session's samples."""
+    for cached in (_forecast, _ranges, _explain, _positions, _stability):
+        cached.clear()

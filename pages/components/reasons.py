@@ -1,0 +1,176 @@
+"""The Why? page: the parts of an explanation, and how far it holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import columns, jobs, panels, pickers, predictions, resources, verdicts
+from pages.components.findings import show_basket
+from pages.components.pickers import cohort_word
+from pages.components.state import SYNTHETIC_COHORT, Session
+from resvae_core.figures.beeswarm import attribution_bands, beeswarm, shared_genes
+from resvae_core.figures.explanation import waterfall
+from resvae_core.figures.palette import model_word
+from resvae_core.figures.pathways import pathway_bars
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from resvae_core.models.model_set import Forecast
+
+BACKGROUND_WORDS = {
+    "reference": "The mean of the reference",
+    "cohort": "The mean of this cancer type's cohort",
+}
+BACKGROUND_HELP = (
+    "What the explanation starts from. The reference stands for cell lines and tumours alike, "
+    "which are aligned to one another; the cohort asks what sets this patient apart from others "
+    "with the same cancer. The score is the same, its parts are not."
+)
+
+
+def choose_background(session: Session) -> None:
+    """Offer what the explanation starts from; the cohort only where its mean profile is here."""
+    known = (
+        [*BACKGROUND_WORDS] if resources.cohort_background(session.cancer_type) else ["reference"]
+    )
+    pickers.choose(
+        session,
+        "background",
+        "Compared with",
+        known,
+        words=BACKGROUND_WORDS.__getitem__,
+        required=True,
+        help_text=BACKGROUND_HELP,
+    )
+
+
+def show_score(session: Session, forecast: Forecast) -> None:
+    """Show how genes move the score from the base to what is shown."""
+    attribution = predictions.attributions(session)[session.model]
+    genes = verdicts.by_size(attribution)
+    panels.chart(
+        waterfall(attribution.table, synthetic=session.is_demo),
+        "explanation",
+        panels.TableView(
+            "explanation", genes, columns.ATTRIBUTION, notes=_notes(session, forecast)
+        ),
+    )
+    verdicts.about_attribution(attribution)
+    leading = [str(gene) for gene in genes["gene"].head(5)]
+    st.button(
+        f"Put {', '.join(leading)} in the basket",
+        icon=":material/add_shopping_cart:",
+        on_click=session.put_aside,
+        args=(leading,),
+    )
+    show_basket(session)
+    st.subheader("Survival by one of these genes", anchor=False)
+    pickers.gene_links(session, genes["gene"])
+
+
+def show_shared(session: Session, forecast: Forecast) -> None:
+    """Show the genes that at least three of the five models name for this score."""
+    table = predictions.shared_genes(session)
+    st.caption(
+        "A gene that several kinds of model lean on is less likely to be an accident of one. All "
+        "five learned from the same cell lines, so they can share an error too."
+    )
+    if table.empty:
+        st.markdown("No gene is among the leading ones of three models, in the same direction.")
+        return
+    panels.chart(
+        shared_genes(table, synthetic=session.is_demo),
+        "shared-genes",
+        panels.TableView("shared-genes", table, columns.SHARED, notes=_notes(session, forecast)),
+    )
+
+
+def show_pathways(session: Session, forecast: Forecast) -> None:
+    """Show the attributions added up by pathway."""
+    sums = predictions.pathways(session)
+    panels.chart(
+        pathway_bars(sums.table, synthetic=session.is_demo),
+        "pathways",
+        panels.TableView("pathways", sums.table, columns.PATHWAYS, notes=_notes(session, forecast)),
+    )
+    st.caption(
+        f"{sums.source} A gene in several pathways counts in each. Genes without a pathway carry "
+        f"{sums.without.iloc[0]:.0%} of what moves the score."
+    )
+
+
+def show_against_cohort(session: Session, forecast: Forecast) -> None:
+    """Show the patient's attributions among those of a cohort."""
+    own = predictions.attributions(session)[session.model].table
+    bands = _shipped_bands(session)
+    if bands is not None:
+        st.markdown(f"**Against {cohort_word(session.cancer_type)}**, as aggregates:")
+        panels.chart(
+            attribution_bands(bands, own, name=session.sample, synthetic=session.is_demo),
+            "cohort-bands",
+            panels.TableView("cohort-bands", bands, columns.BANDS, notes=_notes(session, forecast)),
+        )
+    _show_beeswarm(session, own)
+
+
+def _shipped_bands(session: Session) -> pd.DataFrame | None:
+    table = resources.evidence_if_any("cohort_attributions")
+    if table is None or session.background != "reference":
+        return None
+    rows = table[
+        (table["cohort"] == session.cancer_type)
+        & (table["drug"] == session.drug)
+        & (table["model"] == session.model)
+    ]
+    return None if rows.empty else rows
+
+
+def _show_beeswarm(session: Session, own: pd.DataFrame) -> None:
+    """Explain every patient of a cohort in a worker, then draw them all with this one."""
+    codes = resources.comparable_cohorts(session.cancer_type, with_demo=True)
+    if st.session_state.get("beeswarm_cohort") not in codes:
+        st.session_state["beeswarm_cohort"] = codes[0]
+    cohort = st.segmented_control(
+        "Every patient of a cohort",
+        codes,
+        format_func=cohort_word,
+        key="beeswarm_cohort",
+        required=True,
+    )
+    table = jobs.cohort_attribution(cohort, session.drug, session.model)
+    if table is None:
+        return
+    synthetic = cohort == SYNTHETIC_COHORT
+    if synthetic:
+        st.caption("The cohort is synthetic: it shows the view, and no finding.")
+    rows = predictions.beside_cohort(table, own)
+    panels.draw(
+        beeswarm(rows, patient=session.sample, synthetic=synthetic or session.is_demo), "beeswarm"
+    )
+
+
+def show_stability(session: Session, forecast: Forecast) -> None:
+    """Show how far the leading genes depend on the fold and on the background."""
+    table = predictions.stability(session)
+    st.caption(
+        "How much the 20 leading genes overlap (Jaccard: 1 the same genes, 0 none) between the "
+        "members of a model, each trained without another fifth of the cell lines, and between "
+        "the two backgrounds."
+    )
+    st.dataframe(
+        table.assign(model=[model_word(kind) for kind in table["model"]]),
+        hide_index=True,
+        column_config=columns.STABILITY,
+        key="stability",
+        alt="Overlap of the leading genes over members and backgrounds, by model",
+    )
+
+
+def _notes(session: Session, forecast: Forecast) -> tuple[str, ...]:
+    return (
+        *verdicts.provenance_notes(session, forecast),
+        f"Compared with: {BACKGROUND_WORDS[session.background].lower()}",
+    )

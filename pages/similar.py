@@ -1,0 +1,13 @@
+"""Similar: the sample among cell lines and cohorts, its nearest lines and patients."""
+
+from pages.components import findings, frame, messages, neighbourhood, predictions, verdicts
+
+with frame.open_page("similar") as session:
+    messages.need_sample(session)
+    findings.need_evidence()
+    verdicts.show_range(session, predictions.forecast(session))
+    neighbourhood.choose_space(session)
+    nearest = predictions.nearest_lines(session)
+    neighbourhood.show_map(session, nearest)
+    neighbourhood.show_lines(session, nearest)
+    neighbourhood.show_patients(session)

@@ -1,0 +1,579 @@
+"""Genes that go with a model's score in a cohort: volcano, adjustment, positive controls."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from resvae_core.errors import InputDataError
+from resvae_core.figures.directions import (
+    DIRECTIONS,
+    EXPRESSION_GOES_WITH,
+    Q_CLEAR,
+    q_words,
+    style_of,
+    with_sign,
+)
+from resvae_core.figures.frame import finish, require_columns, require_one
+from resvae_core.figures.palette import CALLS, NEUTRAL, RULE, series_style
+from resvae_core.figures.rows import fix_rows, joined, legend_above
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+BIOMARKER_COLUMNS = ("cohort", "drug", "gene", "kind", "effect", "direction", "q_value", "flags")
+ADJUSTMENT_COLUMNS = (
+    *("cohort", "drug", "gene", "kind", "effect", "q_value"),
+    *("effect_purity", "q_purity", "effect_general", "q_general"),
+)
+CONTROL_COLUMNS = ("drug", "gene", "kind", "top_share", "passes")
+
+Kind = Literal["", "attributed", "associated"]
+KIND_WORDS = {"attributed": "Attributed", "associated": "Associated"}
+"""Word of a kind: a gene that models read, and one that they do not."""
+TOP_SHARE = 0.05
+"""Share of the ranking within which the gene of a positive control has to stand."""
+
+_MARKERS = {"attributed": "circle", "associated": "diamond"}
+_EFFECT_WORDS = {
+    "attributed": "Slope of the attribution, log-odds of resistance per SD",
+    "associated": "Correlation with the predicted log-odds of resistance",
+}
+_DIGITS = {"attributed": 3, "associated": 2}
+_VOLCANO_PX = 420
+_ROW_PX = 34
+_MANY = 5_000
+_ROOM_BESIDE = 1.3
+"""Half the width of a panel over the largest effect: room for names beside the points."""
+_LABEL_ROOM = (0.3, 0.045)
+"""How far apart two labels have to stand, as shares of a panel's width and height."""
+
+
+def volcano(
+    table: pd.DataFrame, *, selected: str = "", kind: Kind = "", n_labels: int = 4
+) -> go.Figure:
+    """Draw effect and clearness of every gene for one drug in one cohort.
+
+    Parameters
+    ----------
+    table
+        Biomarker table of one cohort and drug, one row a gene: cohort, drug, gene, kind
+        (attributed or associated), effect, direction, q_value, flags ("; "-separated, empty for
+        none), and votes where known.
+    selected
+        The gene to ring and name; empty for none.
+    kind
+        Show one kind of gene alone; empty for both, each in a panel of its own, for their effects
+        have different units.
+    n_labels
+        How many genes a side and panel are named: the clearest without a flag.
+
+    Returns
+    -------
+    go.Figure
+        One trace a kind and direction, points in the order of the table, ``customdata[0]`` the
+        gene. Flagged genes are hollow. Above 5,000 points a trace is drawn by WebGL.
+
+    Raises
+    ------
+    InputDataError
+        If a column is missing, the table holds several cohorts or drugs, a gene stands twice, or
+        there is no gene of that kind.
+    """
+    from plotly.subplots import make_subplots
+
+    rows = _volcano_rows(table, kind)
+    kinds = [known for known in KIND_WORDS if (rows["kind"] == known).any()]
+    figure = make_subplots(cols=len(kinds), horizontal_spacing=0.12)
+    for column, shown in enumerate(kinds, start=1):
+        part = rows[rows["kind"] == shown]
+        _add_points(figure, part, shown, column)
+        _add_ring(figure, part[part["gene"] == selected], column)
+        _name_genes(figure, part, selected, n_labels, column)
+        figure.add_hline(
+            y=-np.log10(Q_CLEAR), line={"color": RULE, "dash": "dash"}, row=1, col=column
+        )
+        figure.add_vline(x=0, line={"color": RULE, "width": 1}, row=1, col=column)
+        wide = _ROOM_BESIDE * float(part["effect"].abs().max())
+        figure.update_xaxes(
+            title_text=f"{_EFFECT_WORDS[shown]}<br>{EXPRESSION_GOES_WITH}",
+            title_font_size=12,
+            range=[-wide, wide],
+            zeroline=False,
+            col=column,
+        )
+        top = max(float(part["height"].max()), -np.log10(Q_CLEAR))
+        figure.update_yaxes(range=[-0.03 * top, 1.12 * top], zeroline=False, col=column)
+    figure.update_yaxes(title_text="−log<sub>10</sub> q (higher = clearer)", title_standoff=4)
+    figure.update_layout(clickmode="event+select", dragmode="pan", showlegend=True)
+    legend_above(figure)
+    return finish(
+        figure,
+        takeaway=volcano_takeaway(table, kind=kind),
+        height=_VOLCANO_PX + 80 + 74,
+        notes=_volcano_notes(table, rows, selected),
+        top=80,
+        bottom=74,
+    )
+
+
+def volcano_takeaway(table: pd.DataFrame, *, kind: Kind = "") -> str:
+    """Count in one sentence the genes that go with the score, and name the clearest."""
+    rows = _volcano_rows(table, kind)
+    parts = []
+    for shown, word in KIND_WORDS.items():
+        part = rows[rows["kind"] == shown]
+        if part.empty:
+            continue
+        clear = part[part["q_value"] < Q_CLEAR]
+        counts = clear["direction"].value_counts()
+        sides = ", ".join(f"{counts.get(side, 0)} {CALLS[side].symbol}" for side in DIRECTIONS)
+        words = (
+            f"{len(clear)} of {len(part)} {word.lower()} genes shown with q < {Q_CLEAR:g} ({sides})"
+        )
+        if len(clear):
+            first = _clearest(clear).iloc[0]
+            words += f", clearest {first['gene']} ({with_sign(first['effect'], _DIGITS[shown])})"
+        parts.append(words)
+    drug, cohort = rows["drug"].iloc[0], rows["cohort"].iloc[0]
+    return f"{drug} in {cohort}, what goes with the predicted score: {'; '.join(parts)}."
+
+
+def adjustment(table: pd.DataFrame) -> go.Figure:
+    """Show how far chosen genes still go with the score once purity or general resistance is known.
+
+    Parameters
+    ----------
+    table
+        Rows of the biomarker table for the chosen genes, of one or several drugs and cohorts:
+        cohort, drug, gene, kind, effect, q_value, effect_purity, q_purity, effect_general,
+        q_general; and, where known, correlation (plain, with the ensemble's log-odds) and verdict
+        (in words, on what is claimed of the gene). NaN where purity is not recorded.
+
+    Returns
+    -------
+    go.Figure
+        One row a gene: plain correlation, partial correlation given purity, and given general
+        resistance; filled below q 0.05, hollow above. The effect of an attributed gene is no
+        correlation, so without the column correlation its row has the two partial ones alone.
+
+    Raises
+    ------
+    InputDataError
+        If a column is missing, or a gene stands twice for one drug and cohort.
+    """
+    import plotly.graph_objects as go
+
+    rows = _adjustment_rows(table)
+    figure = go.Figure()
+    views = ["plain", "effect_purity", "effect_general"]
+    ends = rows.assign(low=rows[views].min(axis=1), high=rows[views].max(axis=1))
+    joined(figure, ends, "low", "high", "row")
+    for position, (effect, q_value, name) in enumerate(
+        (
+            ("plain", "q_value", "Plain"),
+            ("effect_purity", "q_purity", "Given tumour purity"),
+            ("effect_general", "q_general", "Given general resistance"),
+        )
+    ):
+        figure.add_trace(_view(rows, effect, q_value, name, position))
+    figure.add_vline(x=0, line={"color": RULE, "width": 1.5})
+    fix_rows(figure, list(rows["row"]), _adjustment_labels(rows))
+    figure.update_xaxes(
+        title_text=f"Correlation with the predicted log-odds of resistance<br>"
+        f"{EXPRESSION_GOES_WITH}",
+        zeroline=False,
+    )
+    figure.update_layout(showlegend=True)
+    legend_above(figure)
+    return finish(
+        figure,
+        takeaway=adjustment_takeaway(table),
+        height=len(rows) * (_ROW_PX + 8) + 160,
+        notes=_adjustment_notes(rows),
+        top=60,
+        bottom=76,
+    )
+
+
+def adjustment_takeaway(table: pd.DataFrame) -> str:
+    """Say in one sentence which genes still go with the score after both adjustments."""
+    rows = _adjustment_rows(table)
+    parts = []
+    for row in rows.to_dict("records"):
+        views = [(row["effect_purity"], row["q_purity"]), (row["effect_general"], row["q_general"])]
+        known = [(effect, q_value) for effect, q_value in views if not np.isnan(effect)]
+        held = all(
+            q_value < Q_CLEAR and np.sign(effect) == np.sign(row["effect"])
+            for effect, q_value in known
+        )
+        if np.isnan(row["effect"]):
+            words = "not assessable"
+        elif not row["q_value"] < Q_CLEAR:
+            words = "not clear even unadjusted"
+        elif not known:
+            words = "no adjustment possible"
+        else:
+            words = "holds after adjustment" if held else "does not hold after adjustment"
+        sign = "" if np.isnan(row["effect"]) else f" {style_of(row['effect']).symbol}"
+        said = f" (the claim: {row['verdict']})" if row.get("verdict") else ""
+        parts.append(f"{row['row']}{sign} {words}{said}")
+    return f"Going with the predicted score: {'; '.join(parts)}."
+
+
+def controls(table: pd.DataFrame) -> go.Figure:
+    """Show how high the known gene of each drug stands among all genes, on cell lines.
+
+    Parameters
+    ----------
+    table
+        One row a pair and kind: drug, gene, kind (attributed or associated), top_share (rank over
+        number of genes, 0 to 1, small = near the top; NaN where the gene is not measured), passes
+        (in the top 5 % with the direction that is known).
+
+    Returns
+    -------
+    go.Figure
+        One row a pair, those found on top, a mark a kind, and a line at 5 %. Filled marks pass; a
+        pair is found if one of its marks does, and its label says so where it is a miss.
+
+    Raises
+    ------
+    InputDataError
+        If a column is missing, or a pair has a kind twice.
+    """
+    import plotly.graph_objects as go
+
+    rows, pairs = _control_rows(table)
+    figure = go.Figure()
+    known = rows[rows["top_share"].notna()]
+    for position, (kind, word) in enumerate(KIND_WORDS.items()):
+        chosen = known[known["kind"] == kind]
+        if len(chosen):
+            figure.add_trace(_control_marks(chosen, word, kind, position))
+    figure.add_vline(x=TOP_SHARE, line={"color": RULE, "dash": "dash"})
+    labels = [f"{row['pair']}{_verdict(row)}" for row in pairs.to_dict("records")]
+    fix_rows(figure, list(pairs["pair"]), labels)
+    least = float(rows["top_share"].clip(upper=0.01).min()) if len(known) else 0.01
+    figure.update_xaxes(
+        type="log",
+        title_text="Standing among all genes, top share (further left = nearer the top)",
+        tickvals=[0.001, 0.01, TOP_SHARE, 0.2, 1],
+        ticktext=["0.1 %", "1 %", "5 %", "20 %", "100 %"],
+        range=[np.log10(least) - 0.2, 0.08],
+        zeroline=False,
+    )
+    figure.update_layout(showlegend=True)
+    legend_above(figure)
+    return finish(
+        figure,
+        takeaway=controls_takeaway(table),
+        height=len(pairs) * (_ROW_PX - 8) + 130,
+        notes=[
+            f"Dashed: {TOP_SHARE:.0%}. Filled: within it, with the known direction; hollow: not. "
+            "Associated: the best of the measures on cell lines. Cell lines, not patients."
+        ],
+        top=50,
+        bottom=60,
+    )
+
+
+def controls_takeaway(table: pd.DataFrame) -> str:
+    """Count in one sentence the known pairs that are found, and name the misses."""
+    _, pairs = _control_rows(table)
+    measured = pairs["best"].notna()
+    parts = [
+        f"in {pairs['found'].sum()} of {measured.sum()} known pairs the gene stands in the top "
+        f"{TOP_SHARE:.0%} with the known direction"
+    ]
+    for word, chosen in (
+        ("missed", measured & ~pairs["found"]),
+        ("not measured", ~measured),
+    ):
+        if chosen.any():
+            parts.append(f"{word}: {', '.join(pairs.loc[chosen, 'pair'])}")
+    return f"On cell lines, {'; '.join(parts)}."
+
+
+def _volcano_rows(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """Return the rows of one kind or both that have an effect and a q-value, with their height."""
+    what = "the volcano"
+    require_columns(table, BIOMARKER_COLUMNS, what)
+    for column in ("cohort", "drug"):
+        require_one(table, column, what)
+    if table.duplicated(["gene", "kind"]).any():
+        raise InputDataError(
+            "A gene stands twice in the table for the volcano; one row each was expected.",
+            remedy="Hand over the biomarker table of one cohort and drug.",
+        )
+    kinds = [kind] if kind else list(KIND_WORDS)
+    chosen = table["kind"].isin(kinds) & table["effect"].notna() & table["q_value"].notna()
+    require_columns(table[chosen], BIOMARKER_COLUMNS, f"the volcano of {' and '.join(kinds)} genes")
+    return table[chosen].assign(height=_heights(table.loc[chosen, "q_value"]))
+
+
+def _heights(q_values: pd.Series[float]) -> pd.Series[float]:
+    """Return −log10 q; one too small to be written stands with the smallest that is not."""
+    known = q_values[q_values > 0]
+    smallest = float(known.min()) if len(known) else Q_CLEAR / 10
+    return -q_values.clip(lower=smallest).map(np.log10)
+
+
+def _volcano_notes(table: pd.DataFrame, rows: pd.DataFrame, selected: str) -> list[str]:
+    notes = [
+        f"Dashed: q = {Q_CLEAR:g}, corrected over all cohorts, drugs and genes of the kind. q "
+        "says whether a gene goes with the models' score in these patients, not with response. "
+        "● read by the models, ◆ not read but correlated; hollow: flagged, see the table."
+    ]
+    if n_zero := int((rows["q_value"] == 0).sum()):
+        notes.append(f"Genes whose q is too small to be written, drawn at the top: {n_zero}.")
+    if n_unknown := int((table["effect"].isna() | table["q_value"].isna()).sum()):
+        notes.append(f"Genes without an effect or a q-value, left out: {n_unknown}.")
+    if selected and not (rows["gene"] == selected).any():
+        notes.append(f"{selected} is not among these genes.")
+    return notes
+
+
+def _add_points(figure: go.Figure, rows: pd.DataFrame, kind: str, column: int) -> None:
+    """Add one trace a direction, points in the order of the table."""
+    import plotly.graph_objects as go
+
+    word, marker = KIND_WORDS[kind], _MARKERS[kind]
+    for direction in DIRECTIONS:
+        chosen = rows[rows["direction"] == direction]
+        if chosen.empty:
+            continue
+        style = CALLS[direction]
+        clear = chosen["q_value"] < Q_CLEAR
+        flagged = chosen["flags"].fillna("") != ""
+        draw = go.Scattergl if len(chosen) > _MANY else go.Scatter
+        figure.add_trace(
+            draw(
+                x=chosen["effect"],
+                y=chosen["height"],
+                mode="markers",
+                name=f"{word}, {style.label.lower()}",
+                marker={
+                    "symbol": _hollow(marker, flagged),
+                    "color": style.colour,
+                    "size": np.where(clear, 8, 5),
+                    "opacity": np.where(clear, 0.9, 0.45),
+                    "line": {"color": style.colour, "width": 1},
+                },
+                customdata=_hover(chosen),
+                hovertemplate=(
+                    "%{customdata[0]}: %{x:+.3f}, %{customdata[1]}<extra>"
+                    f"{word}, {style.label}</extra>"
+                ),
+            ),
+            1,
+            column,
+        )
+
+
+def _hover(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return gene, and what else is known of it in words."""
+    votes = rows["votes"] if "votes" in rows else pd.Series(np.nan, index=rows.index)
+    return [
+        (
+            str(gene),
+            q_words(q_value)
+            + ("" if np.isnan(vote) else f", {vote:.0f} of 5 models")
+            + (f", {flags}" if isinstance(flags, str) and flags else ""),
+        )
+        for gene, q_value, vote, flags in zip(
+            rows["gene"], rows["q_value"], votes.astype(float), rows["flags"], strict=True
+        )
+    ]
+
+
+def _add_ring(figure: go.Figure, row: pd.DataFrame, column: int) -> None:
+    """Ring the selected gene."""
+    import plotly.graph_objects as go
+
+    if row.empty:
+        return
+    gene = str(row["gene"].iloc[0])
+    figure.add_trace(
+        go.Scatter(
+            x=row["effect"],
+            y=row["height"],
+            mode="markers",
+            name=f"Selected: {gene}",
+            marker={
+                "symbol": "circle-open",
+                "size": 20,
+                "color": NEUTRAL,
+                "line": {"width": 3},
+            },
+            customdata=_hover(row),
+            hovertemplate="%{customdata[0]}: %{x:+.3f}, %{customdata[1]}<extra>Selected</extra>",
+        ),
+        1,
+        column,
+    )
+
+
+def _clearest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows by q, equal ones by the size of their effect."""
+    return rows.assign(_size=-rows["effect"].abs()).sort_values(["q_value", "_size"], kind="stable")
+
+
+def _name_genes(
+    figure: go.Figure, rows: pd.DataFrame, selected: str, n_labels: int, column: int
+) -> None:
+    """Name the selected gene and the clearest, where names do not run into one another."""
+    wanted = [rows[rows["gene"] == selected]]
+    clear = _clearest(rows[(rows["q_value"] < Q_CLEAR) & (rows["flags"].fillna("") == "")])
+    wanted += [clear[clear["direction"] == side].head(3 * n_labels) for side in DIRECTIONS]
+    width = 2 * _ROOM_BESIDE * float(rows["effect"].abs().max())
+    height = 1.15 * max(float(rows["height"].max()), -np.log10(Q_CLEAR))
+    placed: list[tuple[float, float]] = []
+    for group, limit in zip(wanted, (1, n_labels, n_labels), strict=True):
+        named = 0
+        for gene, x, y in zip(group["gene"], group["effect"], group["height"], strict=True):
+            spot = (x / width, y / height)
+            if named == limit or any(_too_near(spot, other) for other in placed):
+                continue
+            placed.append(spot)
+            named += 1
+            figure.add_annotation(
+                text=f"<b>{gene}</b>" if gene == selected else str(gene),
+                x=x,
+                y=y,
+                showarrow=False,
+                # outwards, where a volcano has no points
+                xanchor="left" if x >= 0 else "right",
+                xshift=(13 if gene == selected else 5) * (1 if x >= 0 else -1),
+                font={"size": 11},
+                row=1,
+                col=column,
+            )
+
+
+def _too_near(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return all(abs(a - b) < room for a, b, room in zip(one, other, _LABEL_ROOM, strict=True))
+
+
+def _adjustment_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with their label and the plain correlation, where there is one."""
+    what = "the adjustment"
+    require_columns(table, ADJUSTMENT_COLUMNS, what)
+    if table.duplicated(["cohort", "drug", "gene"]).any():
+        raise InputDataError(
+            "A gene stands twice for one drug and cohort in the table for the adjustment.",
+            remedy="Hand over one kind of each gene.",
+        )
+    plain = table["effect"].where(table["kind"] == "associated")
+    if "correlation" in table:
+        plain = table["correlation"]
+    several = table[["cohort", "drug"]].drop_duplicates().shape[0] > 1
+    labels = [
+        f"{row.gene} ({row.cohort}, {row.drug})" if several else str(row.gene)
+        for row in table.itertuples()
+    ]
+    return table.assign(plain=plain.astype(float), row=labels)
+
+
+def _view(rows: pd.DataFrame, effect: str, q_value: str, name: str, position: int) -> go.Scatter:
+    """Return one adjustment's marks: filled where clear, hollow where not."""
+    import plotly.graph_objects as go
+
+    known = rows[rows[effect].notna()]
+    style = series_style(position)
+    clear = known[q_value] < Q_CLEAR
+    return go.Scatter(
+        x=known[effect],
+        y=known["row"],
+        mode="markers",
+        name=name,
+        marker={
+            "symbol": _hollow(style.marker, ~clear),
+            "color": style.colour,
+            "size": 12,
+            "line": {"color": style.colour, "width": 2},
+        },
+        customdata=[q_words(q) for q in known[q_value]],
+        hovertemplate=f"%{{y}}, {name.lower()}: %{{x:+.2f}}, %{{customdata}}<extra></extra>",
+    )
+
+
+def _hollow(marker: str, hollow: pd.Series[bool]) -> list[str]:
+    return [f"{marker}-open" if is_hollow else marker for is_hollow in hollow]
+
+
+def _adjustment_labels(rows: pd.DataFrame) -> list[str]:
+    """Return rows with the verdict on what is claimed beneath, where there is one."""
+    if "verdict" not in rows:
+        return list(rows["row"])
+    return [
+        f"{row}<br><span style='font-size:10px'>the claim: {verdict}</span>"
+        for row, verdict in zip(rows["row"], rows["verdict"], strict=True)
+    ]
+
+
+def _adjustment_notes(rows: pd.DataFrame) -> list[str]:
+    notes = [
+        f"Filled: q < {Q_CLEAR:g}; hollow: not. A gene that loses its effect once purity is known "
+        "may mark normal or immune cells in the sample rather than the tumour."
+    ]
+    without = rows[rows["plain"].isna() & rows["effect"].notna()]
+    if len(without):
+        effects = ", ".join(
+            f"{row['row']} {with_sign(row['effect'], 3)}" for row in without.to_dict("records")
+        )
+        notes.append(f"Attributed, so without a plain correlation; log-odds per SD: {effects}.")
+    unknown = rows.loc[rows["effect_purity"].isna() & rows["effect"].notna(), "row"]
+    if len(unknown):
+        notes.append(f"Purity is not recorded for the patients of {', '.join(unknown)}.")
+    return notes
+
+
+def _control_rows(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return rows with the name of their pair, and pairs with their best share, best first."""
+    what = "the positive controls"
+    require_columns(table, CONTROL_COLUMNS, what)
+    if table.duplicated(["drug", "gene", "kind"]).any():
+        raise InputDataError(
+            "A pair of drug and gene has a kind twice in the table for the positive controls.",
+            remedy="Hand over one row a pair and kind.",
+        )
+    rows = table.assign(
+        pair=table["gene"] + " – " + table["drug"], passes=table["passes"].astype(bool)
+    )
+    pairs = rows.groupby("pair", sort=False).agg(best=("top_share", "min"), found=("passes", "any"))
+    order = pairs.reset_index().sort_values(
+        ["found", "best"], ascending=[False, True], kind="stable", na_position="last"
+    )
+    return rows, order.reset_index(drop=True)
+
+
+def _verdict(pair: Mapping[Hashable, Any]) -> str:
+    if pair["found"]:
+        return ""
+    if np.isnan(pair["best"]):
+        return " (not measured)"
+    if pair["best"] <= TOP_SHARE:
+        return " (<b>miss</b>: other direction)"
+    return " (<b>miss</b>)"
+
+
+def _control_marks(rows: pd.DataFrame, name: str, kind: str, position: int) -> go.Scatter:
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=rows["top_share"],
+        y=rows["pair"],
+        mode="markers",
+        name=name,
+        marker={
+            "symbol": _hollow(_MARKERS[kind], ~rows["passes"]),
+            "color": series_style(position).colour,
+            "size": 11,
+            "line": {"color": series_style(position).colour, "width": 2},
+        },
+        hovertemplate=f"%{{y}}, {kind}: top %{{x:.1%}}<extra></extra>",
+    )

@@ -1,0 +1,184 @@
+"""From cohorts and a model set to the evidence that is shipped beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from resvae_core.compute import one_thread
+from resvae_core.data.cohorts import load_cohort
+from resvae_core.data.screens import TrainingSet, load_training_set, read_lines
+from resvae_core.data.transfer_drugs import TRANSFER_COHORTS, load_transfer_drugs
+from resvae_core.evaluation.alignment import alignment_effect
+from resvae_core.evaluation.clinical_response import response_table
+from resvae_core.evaluation.transfer import transfer_table
+from resvae_core.explain.attribution import Parts, matrices_of_set
+from resvae_core.explain.biomarkers import biomarker_table, shipped_rows
+from resvae_core.explain.cohort_reading import CohortReading, read_patients
+from resvae_core.explain.maps import SPACES, build_map, to_tables
+from resvae_core.explain.named_panel import CLAIMS, named_panel
+from resvae_core.explain.neighbours import agreement_of_neighbours
+from resvae_core.models.model_set import ModelSet
+from resvae_core.models.patients import Patients, load_patients
+from resvae_core.registry.survival_evidence import flagged_genes, survival_tables
+from resvae_core.registry.training_run import load_tumours
+from resvae_core.tables import Expression
+
+Tables = dict[str, pd.DataFrame]
+Report = Callable[[str], None]
+"""Takes what is computed next, in words."""
+
+N_BANDS = 30
+"""Genes of each cohort, drug and model whose attributions are summarised."""
+QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+
+
+def build_evidence(folder: Path, model_set: ModelSet, *, report: Report) -> Tables:
+    """Compute every table of the evidence.
+
+    Parameters
+    ----------
+    folder
+        Folder of installed data: cell lines, cohorts, clinical and response tables.
+    model_set
+        What predicts.
+    report
+        Told before each step.
+
+    Returns
+    -------
+    dict
+        As `evidence.save_evidence` takes it. No row is a patient's.
+
+    Raises
+    ------
+    InputDataError
+        If data are not installed.
+    """
+    report("transfer: scores of five cohorts")
+    tables: Tables = {"transfer_tasks": transfer_table(folder, model_set)}
+    report("recorded response")
+    tables["clinical_response"] = response_table(folder, model_set)
+    report("what z-scores lose")
+    tables["alignment"] = alignment_effect(folder, model_set)
+    cohorts = {code: load_patients(folder, code, model_set) for code in TRANSFER_COHORTS}
+    tables |= _findings(cohorts, model_set, report)
+    report("survival by flagged genes")
+    named: dict[str, list[str]] = {}
+    for claim in CLAIMS:
+        named.setdefault(claim.cohort, []).append(claim.gene)
+    outcomes = {code: load_cohort(folder, code).outcome("OS") for code in cohorts}
+    genes = flagged_genes(tables["biomarkers"], named)
+    tables |= survival_tables(cohorts, outcomes, genes)
+    report("maps and neighbours")
+    tumours = load_tumours(folder)
+    tables["cohort_profiles"] = mean_profiles(tumours, model_set.genes)
+    tables |= _maps(folder, model_set, load_training_set(folder), tumours)
+    return tables
+
+
+def cohort_sizes(tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
+    """Return code to number of patients of the cohorts of the transfer."""
+    sizes = tables["transfer_tasks"].drop_duplicates("cohort").set_index("cohort")["n_patients"]
+    return {str(code): int(n) for code, n in sizes.items()}
+
+
+def mean_profiles(cohorts: Mapping[str, Expression], genes: tuple[str, ...]) -> pd.DataFrame:
+    """Return the mean of each model gene in each cohort: what explanations can start from.
+
+    Returns
+    -------
+    DataFrame
+        Columns cohort, gene, mean (log2(TPM + 1)), n_patients.
+    """
+    parts = []
+    for code, cohort in cohorts.items():
+        means = cohort.values.reindex(columns=list(genes)).mean().dropna()
+        columns = {"cohort": code, "gene": means.index, "mean": means.to_numpy(float)}
+        parts.append(pd.DataFrame({**columns, "n_patients": len(cohort.values)}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def attribution_bands(
+    parts: Mapping[tuple[str, str], Parts],
+    code: str,
+    genes: tuple[str, ...],
+    n_genes: int = N_BANDS,
+) -> pd.DataFrame:
+    """Return how attributions spread over the patients of a cohort, for the genes that count.
+
+    Parameters
+    ----------
+    parts
+        (model, drug) to attributions, columns as in `genes`.
+    code
+        Of the cohort.
+    genes
+        Of the models, in their order.
+    n_genes
+        How many are kept of each model and drug.
+
+    Returns
+    -------
+    DataFrame
+        Columns cohort, drug, model, gene, `QUANTILES` (log-odds of resistance), n_patients; genes
+        by mean absolute attribution, largest first.
+    """
+    rows = []
+    for (model, drug), found in parts.items():
+        leading = np.argsort(-np.abs(found.values).mean(axis=0), kind="stable")[:n_genes]
+        spread = np.quantile(found.values[:, leading], list(QUANTILES.values()), axis=0)
+        rows.append(
+            pd.DataFrame(
+                {
+                    **{"cohort": code, "drug": drug, "model": model},
+                    "gene": np.array(genes, dtype=object)[leading],
+                    **dict(zip(QUANTILES, spread, strict=True)),
+                    "n_patients": len(found.values),
+                }
+            )
+        )
+    return pd.concat(rows, ignore_index=True)
+
+
+def _findings(cohorts: Mapping[str, Patients], model_set: ModelSet, report: Report) -> Tables:
+    """Return biomarkers, the paper's genes, and how attributions spread."""
+    readings: dict[str, CohortReading] = {}
+    bands = []
+    for code, patients in cohorts.items():
+        report(f"attributions of {code} ({len(patients.values)} patients)")
+        drugs = [entry.drug for entry in load_transfer_drugs()[code]]
+        samples = model_set.samples(patients.expression)
+        with one_thread():
+            parts = matrices_of_set(model_set, samples, drugs)
+            readings[code] = read_patients(model_set, patients, drugs, matrices=parts)
+        if not patients.aligned:  # of z-scores the level is not known
+            bands.append(attribution_bands(parts, code, model_set.genes))
+    report("biomarkers")
+    return {
+        "biomarkers": shipped_rows(biomarker_table(readings.values())),
+        "named_panel": named_panel(readings),
+        "cohort_attributions": pd.concat(bands, ignore_index=True),
+    }
+
+
+def _maps(
+    folder: Path,
+    model_set: ModelSet,
+    training_set: TrainingSet,
+    tumours: Mapping[str, Expression],
+) -> Tables:
+    screen = training_set.screen
+    tissues = {str(line): str(tissue) for line, tissue in screen.tissue.items()}
+    names = {str(line): str(name) for line, name in read_lines(folder)["cell_line_name"].items()}
+    maps = [
+        build_map(
+            space, model_set, training_set.expression, names=names, tissues=tissues, cohorts=tumours
+        )
+        for space in SPACES
+    ]
+    agreement = [agreement_of_neighbours(one, screen) for one in maps]
+    return {**to_tables(maps), "neighbour_agreement": pd.concat(agreement, ignore_index=True)}

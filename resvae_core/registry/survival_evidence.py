@@ -1,0 +1,98 @@
+"""Survival by flagged genes, as the aggregates that travel with the models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from resvae_core.errors import SurvivalDataError
+from resvae_core.models.patients import Patients
+from resvae_core.survival.aggregate import Aggregate, aggregate_survival
+from resvae_core.tables import SurvivalOutcome
+
+Tables = dict[str, pd.DataFrame]
+
+N_GENES = 10
+"""Genes of each kind a cohort and drug whose curves travel."""
+MINIMAL_VOTES = 3
+
+
+def flagged_genes(
+    biomarkers: pd.DataFrame, named: Mapping[str, Sequence[str]]
+) -> dict[str, list[str]]:
+    """Return the genes of each cohort whose survival curves travel.
+
+    Parameters
+    ----------
+    biomarkers
+        The biomarker table.
+    named
+        Cohort to genes that are always kept: those that the method's paper names.
+
+    Returns
+    -------
+    dict
+        Cohort to genes in alphabetical order: the `N_GENES` of each drug and kind with the largest
+        effect that at least `MINIMAL_VOTES` models agree on, and the named ones.
+    """
+    agreed = biomarkers[biomarkers["votes"] >= MINIMAL_VOTES]
+    ordered = agreed.sort_values("effect", key=lambda effect: effect.abs(), ascending=False)
+    leading = ordered.groupby(["cohort", "drug", "kind"], sort=False).head(N_GENES)
+    genes = {str(code): set(rows["gene"]) for code, rows in leading.groupby("cohort")}
+    return {
+        code: sorted(genes.get(code, set()) | set(named.get(code, ())))
+        for code in dict.fromkeys([*genes, *named])
+    }
+
+
+def survival_tables(
+    cohorts: Mapping[str, Patients],
+    outcomes: Mapping[str, SurvivalOutcome],
+    genes: Mapping[str, Sequence[str]],
+) -> Tables:
+    """Divide each cohort by each gene at its median and compare overall survival.
+
+    Parameters
+    ----------
+    cohorts, outcomes
+        Code to patients, and to their overall survival.
+    genes
+        Code to genes; one that cannot be compared (not measured, most values tied, a group under
+        10) is left out.
+
+    Returns
+    -------
+    dict
+        ``survival_curves``, ``survival_groups`` and ``survival_tests``, each with cohort and gene.
+    """
+    found: dict[str, list[pd.DataFrame]] = {"curves": [], "groups": [], "tests": []}
+    for code, names in genes.items():
+        for gene in names:
+            aggregate = _compare(cohorts[code], outcomes[code], gene)
+            if aggregate is None:
+                continue
+            tables = {
+                "curves": aggregate.curves,
+                "groups": aggregate.groups,
+                "tests": pd.DataFrame([aggregate.test]),
+            }
+            for name, table in tables.items():
+                labelled = table.copy()
+                labelled.insert(0, "cohort", code)
+                labelled.insert(1, "gene", gene)
+                found[name].append(labelled)
+    return {
+        f"survival_{name}": pd.concat(parts, ignore_index=True) for name, parts in found.items()
+    }
+
+
+def _compare(patients: Patients, outcome: SurvivalOutcome, gene: str) -> Aggregate | None:
+    if gene not in patients.values.columns:
+        return None
+    known = [name for name in outcome.patients if name in patients.values.index]
+    values = patients.values.loc[known, gene].dropna()
+    try:
+        return aggregate_survival(outcome, values)
+    except SurvivalDataError:
+        return None

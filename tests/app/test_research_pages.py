@@ -1,0 +1,223 @@
+"""The pages of findings, and what they share with Why? and Survival."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import findings, jobs, resources
+from pages.components.state import BACKGROUNDS, COHORT_VIEWS, FINDINGS, KEY, SPACES, Session
+from resvae_core.data.transfer_drugs import load_transfer_drugs
+from resvae_core.explain.attribution import attribute_set
+
+STORIES = {story["story"]: story for story in resources.demo_stories()}
+COHORTS = tuple(load_transfer_drugs())
+WHY = ("From base to score", "Shared by the models", "Pathways", "Against the cohort", "How stable")
+
+
+def demo(story: str = "resistant", **choices: str) -> Session:
+    session = Session()
+    session.accept_demo(resources.demo_upload(), STORIES[story])
+    for name, value in choices.items():
+        setattr(session, name, value)
+    return session
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.title, *app.subheader, *app.error, *app.warning]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def fine(app: AppTest) -> AppTest:
+    assert not app.exception
+    assert [error.value for error in app.error] == []
+    return app
+
+
+@pytest.fixture
+def no_patients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone without data: nothing is installed but what is shipped."""
+    monkeypatch.setenv("RESVAE_DATA", "no such folder")
+    for cached in (resources.installed_cohorts, resources.cohort_genes, resources.cohort_endpoints):
+        cached.clear()
+    resources.screen.clear()
+    yield
+    for cached in (resources.installed_cohorts, resources.cohort_genes, resources.cohort_endpoints):
+        cached.clear()
+    resources.screen.clear()
+
+
+@pytest.mark.parametrize("view", FINDINGS)
+@pytest.mark.parametrize("cohort", ["LUAD", "STAD"])
+def test_every_view_of_biomarkers_opens(open_page, view: str, cohort: str) -> None:
+    drug = load_transfer_drugs()[cohort][0].drug
+    app = fine(open_page("biomarkers", cohort=cohort, study=drug, findings=view))
+    session = app.session_state[KEY]
+    assert (session.cohort, session.study_drug, session.findings) == (cohort, drug, view)
+
+
+def test_a_link_to_a_gene_opens_it_with_its_numbers_and_links(open_page) -> None:
+    table = resources.evidence("biomarkers")
+    row = table[(table["cohort"] == "GBM") & (table["kind"] == "attributed")].iloc[0]
+    app = fine(open_page("biomarkers", cohort="GBM", study=row["drug"], gene=row["gene"]))
+    shown = words(app)
+    assert f"{row['effect']:+.3f} {row['unit']}" in shown
+    for site in findings.LINKS:
+        assert f"[{site}](https://" in shown
+    assert "of 5 models agree" in shown
+
+
+def test_kinds_of_genes_are_never_mixed_and_are_told_apart(open_page) -> None:
+    app = open_page("biomarkers", cohort="LUAD", study="Gefitinib")
+    shown = app.dataframe[0].value
+    assert set(shown["kind"]) == {"attributed"}
+    app.segmented_control[1].select("associated").run()
+    assert set(app.dataframe[0].value["kind"]) == {"associated"}
+    assert "says little by itself" in words(app)
+
+
+def test_filters_leave_only_what_they_promise(open_page) -> None:
+    app = open_page("biomarkers", cohort="LUAD", study="Gefitinib")
+    before = len(app.dataframe[0].value)
+    for toggle in app.toggle:
+        toggle.set_value(True)
+    app.run()
+    if app.dataframe:
+        left = app.dataframe[0].value
+        assert len(left) < before
+        assert (left["q_general"] < 0.05).all()
+        assert (left["flags"].fillna("") == "").all()
+    else:
+        assert "No gene is left" in words(app)
+
+
+def test_the_paper_s_genes_have_a_verdict_each(open_page) -> None:
+    app = fine(open_page("biomarkers", findings="panel"))
+    panel = app.dataframe[0].value
+    assert set(panel["gene"]) == {"TFF1", "OPALIN", "LTF", "IL2RA", "SLC17A7"}
+    verdicts = {"confirmed", "not confirmed", "opposite direction", "not assessable"}
+    assert set(panel["verdict"]) <= verdicts
+
+
+def test_basket_holds_genes_over_pages_and_stays_out_of_the_link(open_page) -> None:
+    app = open_page("biomarkers", cohort="LUAD", study="Gefitinib", findings="enrichment")
+    button = next(b for b in app.button if "leading attributed genes" in b.label)
+    button.click().run()
+    fine(app)
+    basket = app.session_state[KEY].basket
+    assert len(basket) == 20
+    assert basket[0] not in str(app.query_params)
+    assert "sets tested against" in words(app)
+
+
+def test_without_a_collection_of_gene_sets_the_page_says_how_to_get_one(
+    open_page, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("RESVAE_GENE_SETS", str(tmp_path))
+    app = open_page("biomarkers", cohort="LUAD", study="Gefitinib", findings="enrichment")
+    assert "enrich --fetch" in words(app)
+    (tmp_path / "mine.gmt").write_text("SET\tmy own\tEGFR\tKRAS\tBRAF\tERBB2\tMET\tALK\n")
+    app.run()
+    assert "mine" in app.selectbox(key="gene_sets").options
+
+
+@pytest.mark.parametrize("view", COHORT_VIEWS)
+def test_every_view_of_the_cohort_page_opens(open_page, view: str) -> None:
+    app = fine(open_page("cohort", view=view))
+    assert app.session_state[KEY].cohort_view == view
+
+
+def test_cohorts_of_z_scores_are_said_to_have_no_level(open_page) -> None:
+    assert "the level of the cohort does not" in words(open_page("cohort", cohort="PAAD"))
+    assert "the level of the cohort does not" not in words(open_page("cohort", cohort="LUAD"))
+
+
+def test_response_says_that_floors_know_nothing_and_nothing_is_pooled(open_page) -> None:
+    shown = words(open_page("cohort", view="response"))
+    assert "nothing is pooled over drugs" in shown
+    assert "0.5" in shown
+
+
+def test_several_samples_are_shown_against_all_drugs(open_page) -> None:
+    session = Session(cohort_view="samples", cancer_type="LUAD")
+    session.accept(resources.demo_upload())
+    app = fine(open_page("cohort", session))
+    assert f"{len(session.samples)} samples × 72 drugs" in words(app)
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_similar_places_the_patient_and_names_the_nearest_lines(open_page, space: str) -> None:
+    app = fine(open_page("similar", demo(), space=space))
+    nearest = next(part.value for part in app.dataframe if "relative" in part.value)
+    assert nearest["rank"].tolist() == list(range(1, 11))
+    assert nearest["relative"].is_monotonic_increasing
+    assert "they are not the prediction" in words(app)
+
+
+def test_similar_without_data_says_that_responses_are_not_shipped(open_page, no_patients) -> None:
+    app = fine(open_page("similar", demo()))
+    nearest = next(part.value for part in app.dataframe if "relative" in part.value)
+    assert "label" not in nearest
+    assert "not shipped" in words(app)
+
+
+@pytest.mark.data
+def test_similar_with_data_counts_the_measured_responses(open_page, data) -> None:
+    resources.screen.clear()
+    shown = words(open_page("similar", demo()))
+    assert "of these lines that were measured" in shown
+
+
+@pytest.mark.parametrize("section", WHY)
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_every_part_of_an_explanation_opens(open_page, section: str, background: str) -> None:
+    app = open_page("explanation", demo(background=background))
+    app.session_state["why_sections"] = section
+    fine(app.run())
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+@pytest.mark.parametrize("story", STORIES)
+def test_attributions_of_every_model_and_demo_patient_add_up(story: str, background: str) -> None:
+    session, loaded = demo(story), resources.model_set()
+    chosen = resources.cohort_background(session.cancer_type) if background == "cohort" else None
+    assert background == "reference" or chosen is not None
+    samples = loaded.samples(session.expression())
+    found = attribute_set(loaded, samples, session.drug, background=chosen)
+    assert len(found) == len(loaded.learned)
+    for attribution in found.values():
+        table = attribution.table
+        gap = table["base"].iloc[0] + table["attribution"].sum() - table["score"].iloc[0]
+        assert abs(gap) <= 1e-3
+
+
+def test_survival_by_a_flagged_gene_without_its_patients(open_page, no_patients) -> None:
+    tests = resources.evidence("survival_tests")
+    row = tests[(tests["cohort"] == "LUAD") & (tests["gene"] == "TFF1")].iloc[0]
+    shown = words(fine(open_page("survival", cohort="LUAD", gene="TFF1")))
+    assert f"p = {row['test_p_value']:.2g}" in shown
+    assert "not installed here" in shown
+
+
+@pytest.mark.data
+def test_shipped_survival_is_that_of_the_installed_patients(data) -> None:
+    tests = resources.evidence("survival_tests")
+    for cohort in COHORTS:
+        row = tests[tests["cohort"] == cohort].iloc[0]
+        live = resources.survival_by_gene(cohort, row["gene"], "OS", "median")
+        assert live.test.p_value == pytest.approx(row["test_p_value"], rel=1e-4)
+        assert live.ratio.hazard_ratio == pytest.approx(row["hazard_ratio"], rel=1e-4)
+
+
+def test_a_cohort_is_explained_in_a_job_and_the_patient_marked_in_it(open_page) -> None:
+    session = demo(model="elastic_net")
+    key = f"DEMO_{session.drug}_elastic_net_{resources.set_digest()}"
+    jobs._start(key, "DEMO", session.drug, "elastic_net")
+    jobs._jobs()[key].process.wait(120)
+    jobs._results()[key] = jobs._jobs().pop(key).result()
+    app = open_page("explanation", session)
+    app.session_state["why_sections"] = "Against the cohort"
+    app.session_state["beeswarm_cohort"] = "DEMO"
+    fine(app.run())
+    assert "The cohort is synthetic" in words(app)
+    assert app.get("plotly_chart")

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from resvae_core.errors import InputDataError
+from resvae_core.figures.biomarkers import (
+    adjustment,
+    adjustment_takeaway,
+    controls,
+    controls_takeaway,
+    volcano,
+    volcano_takeaway,
+)
+
+ASSOCIATED = {"cohort": "LUAD", "drug": "Gefitinib", "kind": "associated", "flags": ""}
+
+
+def traces(figure) -> dict[str, object]:
+    return {trace.name: trace for trace in figure.data}
+
+
+def notes(figure) -> str:
+    return " ".join(str(note.text).replace("<br>", " ") for note in figure.layout.annotations)
+
+
+def genes_of(trace) -> list[str]:
+    return [row[0] for row in trace.customdata]
+
+
+def test_kinds_are_apart_in_panels_of_their_own_unit(biomarkers) -> None:
+    figure = volcano(biomarkers)
+    assert "per SD" in figure.layout.xaxis.title.text
+    assert "Correlation" in figure.layout.xaxis2.title.text
+    found = traces(figure)
+    assert found["Attributed, ▼ sensitive"].xaxis == "x"
+    assert found["Associated, ▼ sensitive"].xaxis == "x2"
+
+
+def test_shape_is_the_kind_and_hollow_is_a_flag(biomarkers) -> None:
+    found = traces(volcano(biomarkers))
+    assert list(found["Attributed, ▼ sensitive"].marker.symbol) == ["circle"]
+    associated = found["Associated, ▲ resistant"]
+    assert dict(zip(genes_of(associated), associated.marker.symbol, strict=True)) == {
+        "TFF1": "diamond-open",
+        "GKN1": "diamond",
+    }
+
+
+def test_points_carry_their_gene_in_the_order_of_the_table(biomarkers) -> None:
+    generator = np.random.default_rng(2)
+    many = pd.DataFrame({"gene": [f"G{n}" for n in range(500)]}).assign(
+        **ASSOCIATED,
+        effect=generator.normal(size=500),
+        q_value=generator.uniform(size=500),
+    )
+    many["direction"] = np.where(many["effect"] > 0, "resistant", "sensitive")
+    found = traces(volcano(many))["Associated, ▲ resistant"]
+    chosen = many[many["direction"] == "resistant"]
+    assert genes_of(found) == list(chosen["gene"])
+    np.testing.assert_allclose(found.x, chosen["effect"])
+    np.testing.assert_allclose(found.y, -np.log10(chosen["q_value"]))
+
+
+def test_a_q_of_0_is_drawn_beside_the_smallest_and_said(biomarkers) -> None:
+    figure = volcano(biomarkers, kind="associated")
+    found = traces(figure)["Associated, ▲ resistant"]
+    assert dict(zip(genes_of(found), found.y, strict=True))["TFF1"] == pytest.approx(6)
+    assert "too small to be written, drawn at the top: 1." in notes(figure)
+    assert "without an effect or a q-value, left out: 1." in notes(figure)
+
+
+def test_line_stands_at_q_of_5_percent(biomarkers) -> None:
+    levels = [line.y0 for line in volcano(biomarkers).layout.shapes if line.y0 == line.y1]
+    np.testing.assert_allclose(levels, [-np.log10(0.05)] * 2)
+
+
+def test_the_selected_gene_is_ringed_named_and_selectable(biomarkers) -> None:
+    figure = volcano(biomarkers, selected="KRAS")
+    ring = traces(figure)["Selected: KRAS"]
+    assert genes_of(ring) == ["KRAS"]
+    assert ring.marker.symbol == "circle-open"
+    assert "<b>KRAS</b>" in notes(figure)
+
+
+def test_a_selected_gene_that_is_not_there_is_said(biomarkers) -> None:
+    figure = volcano(biomarkers, kind="attributed", selected="TFF1")
+    assert "Selected: TFF1" not in traces(figure)
+    assert "TFF1 is not among these genes." in notes(figure)
+
+
+def test_clear_genes_without_a_flag_are_named(biomarkers) -> None:
+    texts = [note.text for note in volcano(biomarkers).layout.annotations]
+    assert {"EGFR", "GKN1", "OPALIN"} <= set(texts)
+    assert not {"TFF1", "KRAS"} & set(texts)
+
+
+def test_q_is_said_to_be_about_the_score(biomarkers) -> None:
+    assert "not with response" in notes(volcano(biomarkers))
+
+
+def test_takeaway_of_the_volcano_counts_by_kind(biomarkers) -> None:
+    assert volcano_takeaway(biomarkers) == (
+        "Gefitinib in LUAD, what goes with the predicted score: 1 of 2 attributed genes "
+        "shown with q < 0.05 (0 ▲, 1 ▼), clearest EGFR (▼ −0.300); 3 of 3 associated genes shown "
+        "with q < 0.05 (2 ▲, 1 ▼), clearest TFF1 (▲ +0.60)."
+    )
+
+
+def test_genome_wide_traces_are_drawn_by_webgl() -> None:
+    table = pd.DataFrame({"gene": [f"G{n}" for n in range(6000)]}).assign(
+        **ASSOCIATED, effect=0.1, q_value=0.5, direction="resistant"
+    )
+    assert volcano(table).data[0].type == "scattergl"
+
+
+def test_volcano_of_two_drugs_or_of_a_kind_that_is_not_there_is_refused(biomarkers) -> None:
+    with pytest.raises(InputDataError, match="holds 2 values of 'drug'"):
+        volcano(pd.concat([biomarkers, biomarkers.assign(drug="Erlotinib")]))
+    with pytest.raises(InputDataError, match="volcano of associated genes has no rows"):
+        volcano(biomarkers[biomarkers["kind"] == "attributed"], kind="associated")
+    with pytest.raises(InputDataError, match="A gene stands twice"):
+        volcano(pd.concat([biomarkers, biomarkers]))
+
+
+def test_adjustments_stand_beside_the_plain_correlation(panel_genes) -> None:
+    found = traces(adjustment(panel_genes))
+    tff1 = "TFF1 (LUAD, Gefitinib)"
+    for name, x, symbol in (
+        ("Plain", -0.3, "circle"),
+        ("Given tumour purity", -0.2, "square"),
+        ("Given general resistance", 0.01, "diamond-open"),
+    ):
+        at = list(found[name].y).index(tff1)
+        assert (found[name].x[at], found[name].marker.symbol[at]) == (x, symbol)
+
+
+def test_an_attributed_effect_is_no_correlation_and_is_not_drawn_as_one(panel_genes) -> None:
+    figure = adjustment(panel_genes)
+    mgmt = "MGMT (GBM, Temozolomide)"
+    assert mgmt not in traces(figure)["Plain"].y
+    assert mgmt in traces(figure)["Given general resistance"].y
+    assert f"log-odds per SD: {mgmt} ▲ +0.050" in notes(figure)
+    known = adjustment(panel_genes.assign(correlation=0.25))
+    assert mgmt in traces(known)["Plain"].y
+
+
+def test_unknown_purity_is_said(panel_genes) -> None:
+    assert "Purity is not recorded for the patients of LTF" in notes(adjustment(panel_genes))
+
+
+def test_takeaway_of_the_adjustment_says_what_holds(panel_genes) -> None:
+    assert adjustment_takeaway(panel_genes[:3]) == (
+        "Going with the predicted score: TFF1 (LUAD, Gefitinib) ▼ does not hold after adjustment; "
+        "OPALIN (GBM, Temozolomide) ▲ holds after adjustment; LTF (GBM, Temozolomide) ▲ not clear "
+        "even unadjusted."
+    )
+    assert adjustment_takeaway(panel_genes[:1].assign(verdict="opposite direction")) == (
+        "Going with the predicted score: TFF1 ▼ does not hold after adjustment (the claim: "
+        "opposite direction)."
+    )
+
+
+def test_verdicts_stand_beneath_their_gene(panel_genes) -> None:
+    labels = adjustment(panel_genes.assign(verdict="not confirmed")).layout.yaxis.ticktext
+    assert all("the claim: not confirmed" in label for label in labels)
+
+
+def test_a_gene_that_is_not_assessable_has_a_row_and_no_mark(panel_genes) -> None:
+    empty = panel_genes[:1].copy()
+    empty[["effect", "q_value", "effect_purity", "effect_general"]] = np.nan
+    assert "TFF1 not assessable" in adjustment_takeaway(empty)
+    assert all(len(trace.x) == 0 for trace in adjustment(empty).data)
+
+
+def test_a_gene_twice_in_the_adjustment_is_refused(panel_genes) -> None:
+    with pytest.raises(InputDataError, match="A gene stands twice for one drug and cohort"):
+        adjustment(pd.concat([panel_genes, panel_genes]))
+
+
+def test_misses_are_marked_in_words_and_found_pairs_stand_on_top(known_pairs) -> None:
+    assert list(controls(known_pairs).layout.yaxis.ticktext) == [
+        "EGFR – Gefitinib",
+        "BCL2 – Venetoclax (<b>miss</b>: other direction)",
+        "RB1 – Palbociclib (<b>miss</b>)",
+        "MGMT – Temozolomide (not measured)",
+    ]
+
+
+def test_marks_that_pass_are_filled_and_others_hollow(known_pairs) -> None:
+    found = traces(controls(known_pairs))
+    assert list(found["Attributed"].marker.symbol) == ["circle-open", "circle-open"]
+    associated = found["Associated"]
+    assert dict(zip(associated.y, associated.marker.symbol, strict=True)) == {
+        "EGFR – Gefitinib": "diamond",
+        "BCL2 – Venetoclax": "diamond-open",
+    }
+
+
+def test_line_of_the_controls_stands_at_5_percent(known_pairs) -> None:
+    figure = controls(known_pairs)
+    assert [line.x0 for line in figure.layout.shapes] == [0.05]
+    assert figure.layout.xaxis.type == "log"
+    assert figure.layout.xaxis.range[0] < np.log10(0.002)
+
+
+def test_takeaway_of_the_controls_names_every_miss(known_pairs) -> None:
+    assert controls_takeaway(known_pairs) == (
+        "On cell lines, in 1 of 3 known pairs the gene stands in the top 5% with the known "
+        "direction; missed: BCL2 – Venetoclax, RB1 – Palbociclib; not measured: MGMT – "
+        "Temozolomide."
+    )
+
+
+def test_controls_without_any_measured_gene_are_drawn(known_pairs) -> None:
+    assert len(controls(known_pairs[-1:]).data) == 0
+    with pytest.raises(InputDataError, match="has a kind twice"):
+        controls(pd.concat([known_pairs, known_pairs]))
