@@ -140,4 +140,8 @@ def _validation(session: Session, card: Card) -> None:
     )
     st.markdown("**Validation in this cancer type**")
     st.markdown(bullets(validation.in_this_cancer_type(session), as_is=True))
-    st.caption("No probability here was validated against the response of a patient.")
+    st.caption(
+        "Probabilities are those of cell lines, none was calibrated on patients. Held against "
+        "recorded responses of patients, their order is little better than chance (Cohort, Recorded "
+        "response)."
+    )

@@ -117,8 +117,9 @@ def limits() -> None:
     """Say in plain words what the tool cannot do."""
     st.subheader("What it cannot do", anchor=False)
     st.markdown(
-        "- It learned from cancer cell lines in a dish. No number here was validated against the "
-        "response of a patient.\n"
+        "- It learned from cancer cell lines in a dish, and its probabilities are theirs. Held "
+        "against recorded responses of patients, its order is little better than chance (Cohort, "
+        "Recorded response).\n"
         "- About 85 of 100 cell lines resist any given drug, so *resistant* is the safe guess; "
         "every result stands beside what drug and tissue alone would say.\n"
         "- It reads a panel of cancer genes in bulk RNA-seq of a tumour, not single cells, not "

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 from tqdm import tqdm
 
@@ -14,6 +16,8 @@ from resvae_core.cli.options import DataOption, ModelsOption, require_data
 from resvae_core.compute import prefer_device
 from resvae_core.config import artifacts_folder, models_folder
 from resvae_core.data.screens import TrainingSet, load_training_set
+from resvae_core.errors import ConfigError, InputDataError
+from resvae_core.explain.positive_controls import positive_controls
 from resvae_core.models.catalog import floor_names, learned_names
 from resvae_core.models.model_set import ModelSet
 from resvae_core.registry.checkpoints import Checkpoints
@@ -65,9 +69,13 @@ def train(
     )
     plan = Plan(name, kinds, kept.started(datetime.now(UTC).date().isoformat()))
     model_set = fit(plan, training_set, tumours, kept)
+    evaluation |= look_for_controls(model_set, training_set, folder)
     target = models or models_folder()
     publish(plan, model_set, training_set, tumours, evaluation, target)
-    typer.echo(f"Model set {name} saved in {target}.")
+    typer.echo(
+        f"Model set {name} saved in {target}. Findings in cohorts belong to the set before it: "
+        "compute them again with `evidence`."
+    )
 
 
 def fit(
@@ -85,3 +93,15 @@ def fit(
             bar.update(done - bar.n)
 
         return fit_set(plan, training_set, tumours, checkpoints=checkpoints, progress=show)
+
+
+def look_for_controls(
+    model_set: ModelSet, training_set: TrainingSet, folder: Path
+) -> dict[str, pd.DataFrame]:
+    """Return the positive controls as a table of the evaluation; none where they cannot be had."""
+    typer.echo("Looking for the genes that are known to matter.", err=True)
+    try:
+        return {"positive_controls": positive_controls(model_set, training_set, folder)}
+    except (ConfigError, InputDataError) as error:
+        typer.echo(f"Positive controls are left out: {error.message} {error.remedy}", err=True)
+        return {}

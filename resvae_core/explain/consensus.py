@@ -31,8 +31,9 @@ def shared_genes(
 
     A model names the genes with its `n_top` largest attributions. Models that name a gene with
     opposite signs are not counted together. Being named by several models says that the finding
-    does not hang on one kind of model, not that the gene is a cause: all learned from the same
-    lines.
+    does not hang on one model, not that the gene is a cause: all learned from the same lines.
+    Three of the five are networks of one design, so a gene that they alone name counts for less
+    than one that a tree model names too; ``models`` says which it is.
 
     Parameters
     ----------

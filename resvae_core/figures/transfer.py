@@ -63,16 +63,10 @@ VALUE_WORDS = {
 TWO_SIDED = ("median", "floor", "line_share_resistant")
 """Values of which low means sensitive and high means resistant."""
 
-_CALL_SCALE = (
-    (0.0, faded(CALLS["sensitive"].colour, 0.6)),
-    (0.5, "rgba(127, 127, 127, 0.12)"),
-    (1.0, faded(CALLS["resistant"].colour, 0.6)),
-)
-"""Faded, so that text keeps its contrast on every cell and both grounds."""
-_AMOUNT_SCALE = (
-    (0.0, "rgba(127, 127, 127, 0.12)"),
-    (1.0, faded(series_style(0).colour, 0.6)),
-)
+_INK = "#1B2430"
+_CALL_SCALE = ((0.0, "#66AAD1"), (0.5, "#EEEEEE"), (1.0, "#E69E66"))
+"""The colours of the calls, lightened until dark text has 6:1 on every cell, on both grounds."""
+_AMOUNT_SCALE = ((0.0, "#EEEEEE"), (1.0, "#6FBCB2"))
 _CELL_PX = 26
 _ROW_PX = 34
 _PAIR_ROW_PX = 42
@@ -632,8 +626,10 @@ def _colour_bar(two_sided: bool, n_rows: int) -> dict[str, object]:
     }
 
 
-def _write_cells(figure: go.Figure, cells: pd.DataFrame, write: object) -> None:
-    """Write numbers in cells, in the colour of the theme's text."""
+def _write_cells(
+    figure: go.Figure, cells: pd.DataFrame, write: object, coloured: pd.DataFrame | None = None
+) -> None:
+    """Write in cells: dark where a cell is coloured (all, where not told), else in grey."""
     import plotly.graph_objects as go
 
     assert callable(write)
@@ -649,7 +645,13 @@ def _write_cells(figure: go.Figure, cells: pd.DataFrame, write: object) -> None:
             y=[row for _, row, _ in known],
             mode="text",
             text=[text for _, _, text in known],
-            textfont={"size": 11},
+            textfont={
+                "size": 11,
+                "color": [
+                    _INK if coloured is None or coloured.loc[row, column] else NEUTRAL
+                    for column, row, _ in known
+                ],
+            },
             showlegend=False,
             hoverinfo="skip",
         )
@@ -830,4 +832,4 @@ def _write_signs(figure: go.Figure, cells: pd.DataFrame, signs: pd.DataFrame) ->
     if signs.shape[1] <= _FEW_COLUMNS:
         numbers = cells.map(lambda value: "" if pd.isna(value) else f" {value:.2f}")
         written = written + numbers
-    _write_cells(figure, written, str)
+    _write_cells(figure, written, str, cells.notna())

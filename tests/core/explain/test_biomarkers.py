@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,10 @@ from resvae_core.explain.biomarkers import (
     recurrent,
     shipped_rows,
 )
-from resvae_core.explain.cohort_reading import ENSEMBLE, CohortReading
+from resvae_core.explain.cohort_reading import ENSEMBLE, CohortReading, score_patients
+from resvae_core.models.patients import load_patients
+from resvae_core.registry.evidence import load_evidence
+from resvae_core.registry.store import load_model_set
 
 KINDS = ("vae_ll", "vae_ls", "vae_ld", "random_forest", "xgboost")
 DRUGS = ["Cisplatin", "Paclitaxel", "Erlotinib", "Trametinib", "Olaparib"]
@@ -217,6 +221,25 @@ def test_recurrence_counts_classes_and_not_drugs() -> None:
     assert not recurrent(effect, drugs).any()
     found = recurrent(effect, ["Gefitinib", "Cisplatin", "Paclitaxel", "Trametinib"])
     assert np.flatnonzero(found).tolist() == [3]
+
+
+@pytest.mark.data
+def test_shipped_associations_are_those_of_the_real_cohort(data: Path) -> None:
+    model_set = load_model_set()
+    drug = "Temozolomide"
+    scored = score_patients(model_set, load_patients(data, "GBM", model_set))
+    unknown = np.full((len(KINDS), len(scored.genes)), np.nan)
+    whole = replace(
+        scored, slopes={drug: unknown}, member_slopes={drug: unknown[:, None].repeat(5, axis=1)}
+    )
+    found = biomarker_table([whole]).set_index("gene")
+    shipped = load_evidence("biomarkers").query("cohort == 'GBM' and drug == @drug")
+    shipped = shipped[shipped["kind"] == ASSOCIATED].set_index("gene")
+    assert len(shipped) >= 300
+    found = found.loc[shipped.index]
+    assert (found["votes"] == shipped["votes"]).mean() > 0.99
+    for column in ("effect", "lower", "effect_purity", "effect_general"):
+        assert found[column].to_numpy() == pytest.approx(shipped[column].to_numpy(), abs=1e-3)
 
 
 def test_no_cohort_is_refused() -> None:

@@ -18,6 +18,7 @@ from resvae_core.figures.transfer import (
     task_heatmap,
     task_heatmap_takeaway,
 )
+from tests.core.figures.test_palette import contrast
 
 
 def traces(figure) -> dict[str, object]:
@@ -49,10 +50,11 @@ def test_one_cohort_is_shown_by_model(tasks) -> None:
     assert list(cells.y) == ["Cisplatin", "Gefitinib"]
 
 
-def test_numbers_in_cells_take_the_colour_of_the_theme(tasks) -> None:
-    cells, words = task_heatmap(tasks).data
-    assert words.textfont.color is None
-    assert all(colour.startswith("rgba") for _, colour in cells.colorscale)
+def test_numbers_stand_out_on_every_colour_of_a_cell_in_both_modes(tasks) -> None:
+    for value in ("median", "q90"):
+        cells, words = task_heatmap(tasks, value=value).data
+        for _, ground in cells.colorscale:
+            assert contrast(words.textfont.color[0], ground) >= 6
 
 
 def test_a_share_has_a_scale_of_one_colour(tasks) -> None:
