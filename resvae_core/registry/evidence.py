@@ -185,5 +185,6 @@ def _write(table: pd.DataFrame, path: Path) -> None:
     if path.suffix == ".csv":
         table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
         return
-    small = dict.fromkeys(table.select_dtypes("float64"), "float32")
-    table.astype(small).to_parquet(path, index=False, compression="zstd")
+    # single precision would make the smallest p-values 0
+    small = [name for name in table.select_dtypes("float64") if not name.startswith(("p_", "q_"))]
+    table.astype(dict.fromkeys(small, "float32")).to_parquet(path, index=False, compression="zstd")
