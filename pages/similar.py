@@ -5,9 +5,9 @@ from pages.components import findings, frame, messages, neighbourhood, predictio
 with frame.open_page("similar") as session:
     messages.need_sample(session)
     findings.need_evidence()
-    verdicts.show_range(session, predictions.forecast(session))
+    assessable = verdicts.show_range(session, predictions.forecast(session))
     neighbourhood.choose_space(session)
-    nearest = predictions.nearest_lines(session)
+    nearest = predictions.nearest_lines(session, with_response=assessable)
     neighbourhood.show_map(session, nearest)
     neighbourhood.show_lines(session, nearest)
     neighbourhood.show_patients(session)

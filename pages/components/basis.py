@@ -142,6 +142,6 @@ def _validation(session: Session, card: Card) -> None:
     st.markdown(bullets(validation.in_this_cancer_type(session), as_is=True))
     st.caption(
         "Probabilities are those of cell lines, none was calibrated on patients. Held against "
-        "recorded responses of patients, their order is little better than chance (Cohort, Recorded "
-        "response)."
+        "recorded responses of patients, their order is little better than chance (Cohort, "
+        "Recorded response)."
     )

@@ -148,12 +148,14 @@ def show_alignment(session: Session) -> None:
     )
     st.subheader("What z-scores lose", anchor=False)
     st.caption(
-        "Cohorts known as z-scores take another way in. On the two cohorts where both forms "
-        "exist, this is how its scores compare with those of the full profiles."
+        "Cohorts known as z-scores take another way in (*z-scores, normal scores*: each gene's "
+        "ranks, put on the scale of the reference tumours). On the patients of the two cohorts "
+        "where both forms exist, this is how scores by each way compare with those of the full "
+        "profiles."
     )
     effect = resources.evidence("alignment")
     st.dataframe(
-        effect,
+        effect.assign(model=[model_word(kind) for kind in effect["model"]]),
         hide_index=True,
         column_config=columns.ALIGNMENT,
         key="alignment_effect",

@@ -234,13 +234,19 @@ BIOMARKERS: Columns = {
     "gene": cc.TextColumn("Gene", pinned=True),
     "direction": cc.TextColumn("Higher expression →"),
     "effect": cc.NumberColumn("Effect", format="%+.3f", help="In the unit beside it"),
-    "lower": cc.NumberColumn("95 % from", format="%+.3f"),
+    "lower": cc.NumberColumn(
+        "from",
+        format="%+.3f",
+        help="Attributed: smallest of the five models. Associated: 95 % interval",
+    ),
     "upper": cc.NumberColumn("to", format="%+.3f"),
     "unit": cc.TextColumn("Unit"),
-    "q_value": cc.NumberColumn(
-        "q", format="%.2g", help="Benjamini–Hochberg over all cohorts, drugs and genes of the kind"
+    "votes": cc.NumberColumn(
+        "Models",
+        format="%d of 5",
+        help="Attributed: models that have it among their leading 5 %, in this direction. "
+        "Associated: models whose own score goes the same way",
     ),
-    "votes": cc.NumberColumn("Models", format="%d of 5", help="How many of the five agree"),
     "stability": cc.ProgressColumn(
         "Stability",
         min_value=0.0,
@@ -248,14 +254,23 @@ BIOMARKERS: Columns = {
         format=_SHARE,
         help="Share of the 25 members (5 models × 5 folds) that rank it in their top 5 %",
     ),
-    "effect_purity": cc.NumberColumn(
-        "Given purity", format="%+.2f", help="Correlation with the score, tumour purity held fixed"
+    "correlation": cc.NumberColumn(
+        "Correlation with the score", format="%+.2f", help="Over patients, with the ensemble"
+    ),
+    "q_value": cc.NumberColumn(
+        "q",
+        format="%.2g",
+        help="Of the correlation; Benjamini–Hochberg over all cohorts, drugs and genes of the kind",
+    ),
+    "correlation_purity": cc.NumberColumn(
+        "Given purity", format="%+.2f", help="The same, tumour purity held fixed"
     ),
     "q_purity": cc.NumberColumn("q", format="%.2g"),
-    "effect_general": cc.NumberColumn(
+    "n_purity": cc.NumberColumn("Patients with purity", format="%d"),
+    "correlation_general": cc.NumberColumn(
         "Given general resistance",
         format="%+.2f",
-        help="Correlation with the score, mean predicted resistance to other drugs held fixed",
+        help="The same, mean predicted resistance to all other drugs held fixed",
     ),
     "q_general": cc.NumberColumn("q", format="%.2g"),
     "flags": cc.TextColumn("Flags", width="medium"),
@@ -338,7 +353,6 @@ NAMED_PANEL: Columns = {
     "cohort": cc.TextColumn("Cohort"),
     "drug": cc.TextColumn("Drug"),
     "verdict": cc.TextColumn("What our models find"),
-    "reason": cc.TextColumn("Why", width="large"),
     "claimed_direction": cc.TextColumn("The paper: high goes with"),
     "model": cc.TextColumn("Model"),
     "effect": cc.NumberColumn(
@@ -347,15 +361,18 @@ NAMED_PANEL: Columns = {
     "lower": cc.NumberColumn("95 % from", format="%+.2f"),
     "upper": cc.NumberColumn("to", format="%+.2f"),
     "p_value": cc.NumberColumn("p", format="%.2g"),
-    "q_value": cc.NumberColumn("q", format="%.2g", help="Over all measured genes for this drug"),
+    "q_value": cc.NumberColumn(
+        "q (this drug)", format="%.2g", help="Over all measured genes for this drug"
+    ),
     "rank": cc.NumberColumn("Rank", format="%d", help="By the size of the correlation"),
     "n_genes": cc.NumberColumn("Of genes", format="%d"),
     "effect_purity": cc.NumberColumn("Given purity", format="%+.2f"),
     "p_purity": cc.NumberColumn("p", format="%.2g"),
     "effect_general": cc.NumberColumn("Given general resistance", format="%+.2f"),
     "p_general": cc.NumberColumn("p", format="%.2g"),
-    "votes": cc.NumberColumn("Models", format="%d of 5"),
+    "votes": cc.NumberColumn("Models that agree with the paper", format="%d of 5"),
     "n_patients": cc.NumberColumn("Patients"),
+    "reason": cc.TextColumn("Why", width="large"),
     "in_panel": cc.CheckboxColumn("Read by the models"),
 }
 
@@ -380,11 +397,11 @@ BANDS: Columns = {
     "drug": None,
     "model": None,
     "gene": cc.TextColumn("Gene", pinned=True),
-    "q05": cc.NumberColumn("5 %", format="%+.3f"),
+    "q10": cc.NumberColumn("10 %", format="%+.3f"),
     "q25": cc.NumberColumn("25 %", format="%+.3f"),
     "median": cc.NumberColumn("Median", format="%+.3f"),
     "q75": cc.NumberColumn("75 %", format="%+.3f"),
-    "q95": cc.NumberColumn("95 %", format="%+.3f"),
+    "q90": cc.NumberColumn("90 %", format="%+.3f"),
     "n_patients": cc.NumberColumn("Patients"),
 }
 

@@ -12,6 +12,7 @@ from pages.components import columns, messages, panels, resources
 from pages.components.downloads import csv_button
 from pages.components.pickers import choose, cohort_word
 from pages.components.state import Session, load_session
+from resvae_core.errors import ArtifactError
 from resvae_core.figures.biomarkers import adjustment, volcano
 from resvae_core.figures.palette import CALLS, ENSEMBLE
 
@@ -28,13 +29,15 @@ KINDS = {
 KIND_HELP = {
     ATTRIBUTED: (
         "Genes of the models' panel. Effect: log-odds of resistance that a gene carries per "
-        "standard deviation of its expression, mean of the five models; interval and q say whether "
-        "the five agree, not how many patients there were."
+        "standard deviation of its expression, mean of the five models, with their range. Models "
+        "that learned from the same cell lines are no replicates, so an attribution has no "
+        "p-value: read votes and stability."
     ),
     ASSOCIATED: (
         "Genes that no model reads. Effect: correlation of the gene with the ensemble's score "
-        "over the patients; interval and q are for that correlation. A score follows many genes "
-        "at once, so a small q is common here and says little by itself."
+        "over the patients; interval and q are for that correlation. Only the 300 strongest of "
+        "each cohort and drug are shipped. A score follows many genes at once, so a small q is "
+        "common here and says little by itself."
     ),
 }
 VIEWS = {"browse": "Browse", "panel": "The paper's genes", "enrichment": "Enrichment"}
@@ -113,8 +116,8 @@ def _filtered(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     with st.container(horizontal=True):
         adjusted = st.toggle(
             "Still there given general resistance",
-            help="q below 0.05 for the correlation with the score when the patient's mean "
-            "predicted resistance to all other drugs is held fixed.",
+            help="q below 0.05, in the same direction, for the correlation with the score when the "
+            "patient's mean predicted resistance to all other drugs is held fixed.",
         )
         plain = st.toggle(
             "Without flagged genes",
@@ -124,7 +127,8 @@ def _filtered(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     st.caption(KIND_HELP[kind])
     shown = rows[rows["kind"] == kind]
     if adjusted:
-        shown = shown[shown["q_general"] < SIGNIFICANT]
+        same = shown["effect"] * shown["correlation_general"] > 0
+        shown = shown[(shown["q_general"] < SIGNIFICANT) & same]
     if plain:
         shown = shown[shown["flags"].fillna("") == ""]
     return kind, shown
@@ -171,7 +175,7 @@ def _table(session: Session, shown: pd.DataFrame, kind: str) -> None:
         key=key,
         on_select=partial(_take_row, key, ordered["gene"].tolist()),
         selection_mode="single-row",
-        alt="Genes with effect, interval, q, votes and flags",
+        alt="Genes with effect, range, votes, stability, correlation and flags",
     )
     csv_button(ordered, f"biomarkers-{session.cohort}-{session.study_drug}", notes=notes())
 
@@ -224,18 +228,36 @@ def _address(row: dict[Hashable, Any]) -> dict[str, str]:
 
 def _in_words(row: dict[Hashable, Any]) -> str:
     way = str(row["direction"])
-    lead = f"{CALLS[way].symbol} Higher expression goes with **{WAYS[way]} predicted resistance**"
-    measured = (
-        f"{row['effect']:+.3f} {row['unit']} ({row['lower']:+.3f} to {row['upper']:+.3f}), "
-        f"q {row['q_value']:.2g}"
+    return (
+        f"{CALLS[way].symbol} Higher expression goes with **{WAYS[way]} predicted resistance**: "
+        f"{_effect(row)}.{_against(row)}\n\n"
+        f"Correlation with the score over {row['n_patients']:.0f} patients "
+        f"{_number(row['correlation'])} (q {_small(row['q_value'])}); given tumour purity "
+        f"{_number(row['correlation_purity'])} (q {_small(row['q_purity'])}); given general "
+        f"resistance {_number(row['correlation_general'])} (q {_small(row['q_general'])})."
     )
-    votes = f"{row['votes']:.0f} of {row['n_models']:.0f} models agree"
-    adjusted = (
-        f"Correlation with the score given purity {_number(row['effect_purity'])} "
-        f"(q {_small(row['q_purity'])}), given general resistance "
-        f"{_number(row['effect_general'])} (q {_small(row['q_general'])})"
+
+
+def _effect(row: dict[Hashable, Any]) -> str:
+    spread = f"{row['effect']:+.3f} {row['unit']} ({row['lower']:+.3f} to {row['upper']:+.3f}"
+    votes = f"{row['votes']:.0f} of {row['n_models']:.0f} models"
+    if row["kind"] == ASSOCIATED:
+        return f"{spread}, 95 % interval); {votes} agree"
+    return (
+        f"{spread} over the five models); among the leading 5 % of genes in {votes}, stability "
+        f"{row['stability']:.2f}"
     )
-    return f"{lead}: {measured}; {votes}. {adjusted}. {row['n_patients']:.0f} patients."
+
+
+def _against(row: dict[Hashable, Any]) -> str:
+    """Say where what models read of a gene and how the gene goes with the score part ways."""
+    clear = row["q_value"] < SIGNIFICANT and row["effect"] * row["correlation"] < 0
+    if not clear:
+        return ""
+    return (
+        " **In these patients the gene itself goes the other way with the score**: what it carries "
+        "is outweighed by genes that it goes along with."
+    )
 
 
 def _number(value: float) -> str:
@@ -328,10 +350,9 @@ def show_panel(session: Session) -> None:
 
 
 def need_evidence() -> None:
-    """End the page where no findings are shipped with the installed models."""
-    if resources.evidence_if_any("biomarkers") is None:
-        st.markdown(
-            "There are no findings from patient cohorts for the installed models. Compute them "
-            "with `python -m resvae_core evidence` where the cohorts are installed."
-        )
-        raise messages.PageEnded
+    """End the page where no findings are shipped with the installed models, and say why."""
+    try:
+        resources.evidence_about()
+    except ArtifactError as error:
+        st.markdown(f"**{messages.plain(error.message)}** {messages.plain(error.remedy)}")
+        raise messages.PageEnded from error

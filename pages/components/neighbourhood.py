@@ -32,7 +32,7 @@ def choose_space(session: Session) -> None:
 
 def show_map(session: Session, nearest: pd.DataFrame) -> None:
     """Show the sample among the cell lines, with outlines of the reference cohorts."""
-    lines = predictions.lines_on_map(session)
+    lines = predictions.lines_on_map(session, with_response="label" in nearest)
     types = load_cancer_types()
     figure = line_map(
         lines,
@@ -56,6 +56,8 @@ def show_lines(session: Session, nearest: pd.DataFrame) -> None:
         )
     if "label" in nearest and session.drug:
         st.markdown(_responses(session, nearest))
+    elif session.drug and resources.screen() is not None:
+        st.caption("Out of range: how these lines responded says nothing of this sample.")
     elif session.drug:
         st.caption(
             "How these lines responded was measured, but the measurements are not shipped: install "
@@ -79,7 +81,8 @@ def _responses(session: Session, nearest: pd.DataFrame) -> str:
     return (
         f"**{counts['n_resistant']} of {counts['n_measured']}** of these lines that were measured "
         f"resisted {session.drug}; of all {counts['n_lines']} measured lines, "
-        f"{100 * counts['base_rate']:.0f} in 100 did."
+        f"{100 * counts['base_rate']:.0f} in 100 did: as many drawn at random would show about "
+        f"{counts['n_measured'] * counts['base_rate']:.0f}."
     )
 
 
@@ -91,12 +94,13 @@ def _how_often(session: Session) -> str:
     if rows.empty:
         return "How much neighbours tell was not measured for this drug."
     row = rows.to_dict("records")[0]
+    tells = "more than" if row["roc_auc"] > row["tissue_roc_auc"] + 0.02 else "no more than"
     return (
         f"How much neighbours tell ({drug}, each of {row['n_lines']:.0f} lines left out of its own "
         f"neighbourhood): the share of resistant ones among {row['k']:.0f} neighbours ranks "
         f"resistant above sensitive lines with ROC AUC {row['roc_auc']:.2f}; as many lines drawn "
-        f"from the same tissue reach {row['tissue_roc_auc']:.2f}. Neighbours illustrate, they are "
-        "not the prediction."
+        f"from the same tissue reach {row['tissue_roc_auc']:.2f}: they tell {tells} the tissue "
+        "does. Neighbours illustrate, they are not the prediction."
     )
 
 

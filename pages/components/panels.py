@@ -109,8 +109,15 @@ def how_survival_was_computed(result: SurvivalByGene, cohort: str) -> None:
             f"- **Test:** {result.test.test_name.lower()}, χ² {result.test.statistic:.2f} on "
             f"{result.test.dof} degrees of freedom, {result.test.p_label}. Looking at many genes "
             "until one is below 0.05 will find one: correct for how many you looked at.\n"
-            f"- **Without a cut:** Cox regression on the expression itself, {result.ratio.label}.\n"
+            f"- **Without a cut:** Cox regression on the expression itself, {result.ratio.label}"
+            f"{_corrected(result.q_value)}.\n"
         )
+
+
+def _corrected(q_value: float | None) -> str:
+    if q_value is None:
+        return ""
+    return f"; q = {q_value:.2g} over all genes whose curves are shipped"
 
 
 def limits() -> None:

@@ -106,23 +106,23 @@ def sample_on_map(session: Session) -> pd.DataFrame:
     return pd.DataFrame(placed.coordinates, columns=["x", "y"]).assign(sample=placed.samples)
 
 
-def lines_on_map(session: Session) -> pd.DataFrame:
+def lines_on_map(session: Session, *, with_response: bool) -> pd.DataFrame:
     """Return the cell lines on the picture, with their response to the drug where installed."""
     from resvae_core.explain import neighbours
 
     lines, screen = resources.line_map(session.space).table(), resources.screen()
-    if screen is None or not session.drug:
+    if screen is None or not session.drug or not with_response:
         return lines
     return neighbours.with_response(lines, screen, session.drug)
 
 
-def nearest_lines(session: Session) -> pd.DataFrame:
+def nearest_lines(session: Session, *, with_response: bool) -> pd.DataFrame:
     """Return the nearest cell lines, with their measured response where that is installed."""
     from resvae_core.explain import neighbours
 
     table = neighbours.nearest_lines(resources.line_map(session.space), positions(session))
     screen = resources.screen()
-    if screen is None or not session.drug:
+    if screen is None or not session.drug or not with_response:
         return table
     return neighbours.with_response(table, screen, session.drug)
 

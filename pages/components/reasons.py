@@ -52,7 +52,7 @@ def show_score(session: Session, forecast: Forecast) -> None:
     attribution = predictions.attributions(session)[session.model]
     genes = verdicts.by_size(attribution)
     panels.chart(
-        waterfall(attribution.table, synthetic=session.is_demo),
+        waterfall(attribution.table, base_word=_base_word(session), synthetic=session.is_demo),
         "explanation",
         panels.TableView(
             "explanation", genes, columns.ATTRIBUTION, notes=_notes(session, forecast)
@@ -71,12 +71,17 @@ def show_score(session: Session, forecast: Forecast) -> None:
     pickers.gene_links(session, genes["gene"])
 
 
+def _base_word(session: Session) -> str:
+    return "reference" if session.background == "reference" else f"{session.cancer_type} cohort"
+
+
 def show_shared(session: Session, forecast: Forecast) -> None:
     """Show the genes that at least three of the five models name for this score."""
     table = predictions.shared_genes(session)
     st.caption(
-        "A gene that several kinds of model lean on is less likely to be an accident of one. All "
-        "five learned from the same cell lines, so they can share an error too."
+        "Genes among the 20 largest parts of at least three of the five models, in one direction. "
+        "What several kinds of model lean on is less likely to be an accident of one; all five "
+        "learned from the same cell lines, so they can share an error too."
     )
     if table.empty:
         st.markdown("No gene is among the leading ones of three models, in the same direction.")
@@ -106,7 +111,9 @@ def show_against_cohort(session: Session, forecast: Forecast) -> None:
     """Show the patient's attributions among those of a cohort."""
     own = predictions.attributions(session)[session.model].table
     bands = _shipped_bands(session)
-    if bands is not None:
+    if bands is None:
+        st.caption(_why_no_bands(session))
+    else:
         st.markdown(f"**Against {cohort_word(session.cancer_type)}**, as aggregates:")
         panels.chart(
             attribution_bands(bands, own, name=session.sample, synthetic=session.is_demo),
@@ -126,6 +133,18 @@ def _shipped_bands(session: Session) -> pd.DataFrame | None:
         & (table["model"] == session.model)
     ]
     return None if rows.empty else rows
+
+
+def _why_no_bands(session: Session) -> str:
+    if session.background != "reference":
+        return (
+            "How attributions spread over a cohort is shipped for the mean of the reference only: "
+            "switch *Compared with* to see it."
+        )
+    return (
+        "How attributions spread over a cohort is shipped for lung adenocarcinoma and "
+        "glioblastoma, nine drugs each; not for this cancer type and drug."
+    )
 
 
 def _show_beeswarm(session: Session, own: pd.DataFrame) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 DEMO = ASSETS / "demo"
 SHIPPED_NOTE = (
     "Aggregates of the real cohort that travel with the models: its patients are not installed "
-    "here. Curves exist for the genes that were flagged."
+    "here. Curves exist for the leading genes of each drug."
 )
 
 
@@ -165,12 +165,16 @@ class SurvivalByGene:
         Cox hazard ratio per standard deviation of the gene: no cut involved.
     left_out
         How many patients have no usable outcome, by reason.
+    q_value
+        Of the hazard ratio, corrected for all genes whose curves are shipped; None where the
+        patients are here and nobody knows how many genes were looked at.
     """
 
     curves: KaplanMeier
     test: LogRank
     ratio: HazardRatio
     left_out: dict[str, int]
+    q_value: float | None = None
 
 
 @st.cache_data(max_entries=64, show_spinner="Estimating survival …")
@@ -211,6 +215,7 @@ def _shipped_survival(code: str, gene: str) -> SurvivalByGene:
     return SurvivalByGene(
         *restore_survival(Aggregate(curves, groups, test)),
         left_out={"no outcome": int(test["n_excluded"])} if test["n_excluded"] else {},
+        q_value=float(test["q_value"]),
     )
 
 

@@ -28,6 +28,7 @@ from resvae_core.explain.enrichment import (
     Enrichment,
     choose_background,
     current_symbols,
+    genes_of_cohort,
     over_representation,
     prerank,
 )
@@ -36,6 +37,7 @@ from resvae_core.registry.store import load_model_set
 
 PRERANK = "prerank"
 ATTRIBUTED = "attributed"
+COHORT_GENES = "cohort_genes"
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,13 @@ class Question:
         The basket; None where there is a ranking.
     ranking
         Gene to value; None where there is a basket.
+    cohort
+        TCGA code of the cohort that the genes were chosen in; None where nobody said.
     """
 
     genes: list[str] | None = None
     ranking: pd.Series[float] | None = None
+    cohort: str | None = None
 
 
 def enrich(
@@ -100,8 +105,9 @@ def enrich(
     """Test gene sets for enrichment in a basket or a ranking of genes.
 
     Columns: set, size, overlap, genes, p_value, q_value, es, nes, background_size. Of a basket all
-    genes that could have been chosen are the background: the models' genes where it holds no other,
-    else all protein-coding ones, or those of --background.
+    genes that could have been chosen are the background: those of --background; of shipped
+    biomarkers, the genes measured in the cohort, of their kind; else the models' genes where the
+    basket holds no other, or all protein-coding ones.
     """
     if fetch:
         _fetch(sha256)
@@ -111,7 +117,6 @@ def enrich(
         return
     if cohort is not None or drug is not None:
         _require_one_source(genes, genes_file, extra=1)
-        _require_background(cohort, kind, background)
         question = _biomarkers(cohort, drug, kind, top, models)
     else:
         _require_one_source(genes, genes_file)
@@ -154,19 +159,6 @@ def _require_one_source(genes: str | None, genes_file: Path | None, extra: int =
         raise ConfigError(
             f"{n_sources} sources of genes were named; one was expected.",
             remedy="Use --genes, or --genes-file, or --cohort with --drug.",
-        )
-
-
-def _require_background(cohort: str | None, kind: str, background: Path | None) -> None:
-    """Refuse to take all coding genes for those of a cohort that measured a tenth of them."""
-    if kind == ATTRIBUTED or background is not None or cohort is None:
-        return
-    cancer = find_cancer_type(cohort)
-    if cancer.expression_form != "log2tpm":
-        raise ConfigError(
-            f"Only {cancer.n_genes:,} genes were measured in {cancer.code}, and which is not "
-            "shipped; its associated genes could not be any other.",
-            remedy="Name them with --background, or use --kind attributed.",
         )
 
 
@@ -230,7 +222,9 @@ def _biomarkers(
             remedy=f"Use one of its drugs: {drugs}." if drugs else f"Use one of: {cohorts}.",
         )
     ranking = rows.set_index("gene")["effect"]
-    return Question(ranking=ranking) if kind == ATTRIBUTED else Question(_strongest(ranking, top))
+    if kind == ATTRIBUTED:
+        return Question(ranking=ranking, cohort=code)
+    return Question(_strongest(ranking, top), cohort=code)
 
 
 def _strongest(ranking: pd.Series[float], top: int) -> list[str]:
@@ -262,13 +256,23 @@ def _test_basket(
     genes = question.genes or []
     if ranking is not None:
         genes = _strongest(ranking, top)
-    if background is not None:
-        chosen = Background(background.name, frozenset(current_symbols(_read_lines(background))))
-    elif ranking is not None:
-        chosen = Background("the ranked genes", frozenset(current_symbols(map(str, ranking.index))))
-    else:
-        chosen = choose_background(genes, load_model_set(models, verify=False).genes)
-    return over_representation(genes, collection, chosen)
+    return over_representation(genes, collection, _background(question, genes, background, models))
+
+
+def _background(
+    question: Question, genes: list[str], named: Path | None, models: Path | None
+) -> Background:
+    """Return the genes that could have been chosen: those that are named, or that are known."""
+    if named is not None:
+        return Background(named.name, frozenset(current_symbols(_read_lines(named))))
+    if question.ranking is not None and question.cohort is None:
+        ranked = map(str, question.ranking.index)
+        return Background("the ranked genes", frozenset(current_symbols(ranked)))
+    measured = None
+    if question.cohort is not None:
+        measured = genes_of_cohort(load_evidence(COHORT_GENES, models), question.cohort)
+    panel = load_model_set(models, verify=False).genes
+    return choose_background(genes, panel, cohort=measured)
 
 
 def _say(found: Enrichment) -> None:

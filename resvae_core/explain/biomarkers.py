@@ -4,36 +4,38 @@ Two kinds that are never mixed without their label:
 
 - *attributed*: genes that the models read. The effect is what one standard deviation more of the
   gene adds to the log-odds of resistance: the slope of its attribution on its expression over the
-  patients, averaged over the five models. The interval and p ask whether the five models agree
-  (t distribution, 4 degrees of freedom); patients are no replicates of a model's formula.
+  patients, averaged over the five models, with the range over the five. An attribution has no
+  p-value: five models fitted to the same labels are no replicates (a t-test over their slopes
+  finds noise significant half of the time), and patients are none of a model's formula. How far
+  to trust it is said by votes of the models and by stability over their members.
 - *associated*: every other measured gene. The effect is its correlation with the log-odds that
   the ensemble predicts.
 
-Both say what the models see in patients. Nobody's response is read here.
+Genes of both kinds have that correlation, plain and adjusted, and its p and q. Correlations can be
+compared with one another, never with an attribution: a gene may carry little and correlate well,
+through others, or carry much one way and correlate the other.
+
+Both kinds say what the models see in patients. Nobody's response is read here.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from resvae_core.data.drugs import load_drugs
 from resvae_core.data.marker_genes import MARKER_KINDS, load_marker_genes
 from resvae_core.errors import InputDataError
-from resvae_core.explain.associations import (
-    CONFIDENCE,
-    Correlations,
-    correlate,
-    correlate_given,
-    false_discovery,
+from resvae_core.explain.associations import correlate, false_discovery
+from resvae_core.explain.cohort_reading import (
+    AdjustedCorrelations,
+    CohortReading,
+    adjusted_correlations,
 )
-from resvae_core.explain.cohort_reading import CohortReading
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -50,14 +52,16 @@ COLUMNS = (
     "upper",
     "unit",
     "direction",
-    "p_value",
-    "q_value",
     "votes",
     "n_models",
     "stability",
-    "effect_purity",
+    "correlation",
+    "p_value",
+    "q_value",
+    "correlation_purity",
     "q_purity",
-    "effect_general",
+    "n_purity",
+    "correlation_general",
     "q_general",
     "flags",
     "n_patients",
@@ -85,19 +89,30 @@ def biomarker_table(readings: Iterable[CohortReading]) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        One row a cohort, drug and gene that is assessable; columns `COLUMNS`. ``effect`` with its
-        95 % interval ``lower`` to ``upper`` in ``unit``; ``direction``: what more of the gene
-        goes with. ``votes`` of ``n_models``: models in which an attributed gene is among the top
-        5 % with the sign of the mean; models whose own log-odds correlate with an associated
-        gene in the same direction, p < 0.05, and at least half as strongly. ``stability``: share
-        of all members of the models that have an attributed gene in their top 5 %.
-        ``effect_purity``, ``effect_general``: correlation of the gene with the ensemble's log-odds
-        given tumour purity, and given the patient's resistance to all other drugs; NaN where that
-        is not recorded. Every q is Benjamini–Hochberg over the whole table of a kind. ``flags``,
-        separated by ``; ``: ``recurrent`` (in the top 5 % for drugs of at least four unrelated
-        classes in this cohort, see `drug_class`), ``normal tissue``, ``immune`` or ``stroma`` (see
-        `data.marker_genes`), ``falls with purity`` (correlation with purity at most −0.3, q < 0.05
-        over the cohort's genes).
+        One row a cohort, drug and gene that is assessable; columns `COLUMNS`.
+
+        - ``effect`` in ``unit``, from ``lower`` to ``upper``: of an attributed gene the range over
+          the models (smallest and largest slope, no confidence interval), of an associated one the
+          95 % interval of its correlation. ``direction``: what more of the gene goes with, the
+          sign of ``effect``.
+        - ``votes`` of ``n_models``: models in which an attributed gene is among the top 5 % with
+          the sign of the mean; models whose own log-odds correlate with an associated gene in the
+          same direction, p < 0.05, and at least half as strongly.
+        - ``stability``: share of all members of the models that have an attributed gene in their
+          top 5 %, measured on `N_FOR_MEMBERS` evenly spaced patients of the cohort; NaN where the
+          gene varies too little in those, and for associated genes.
+        - ``correlation`` of the gene with the ensemble's log-odds over the patients (Pearson; an
+          associated gene's effect), its ``p_value`` and ``q_value``. For an attributed gene they
+          say that the score follows it, not that its attribution is significant.
+        - ``correlation_purity``, ``correlation_general``: the same given tumour purity, over the
+          ``n_purity`` patients in whom it is recorded (NaN where those are fewer than ten), and
+          given the patient's resistance to all other drugs; ``q_purity``, ``q_general``.
+        - ``flags``, separated by ``; ``: ``recurrent`` (in the top 5 % for drugs of at least four
+          unrelated classes in this cohort, see `drug_class`), ``normal tissue``, ``immune`` or
+          ``stroma`` (see `data.marker_genes`), ``falls with purity`` (correlation with purity at
+          most −0.3, q < 0.05 over the cohort's genes).
+
+        Every q is Benjamini–Hochberg over the whole table of a kind.
 
     Raises
     ------
@@ -147,23 +162,10 @@ def drug_class(name: str) -> str:
     return drug.target if drug.drug_class == "chemotherapy" else drug.pathway
 
 
-@dataclass(frozen=True)
-class _Adjusted:
-    """Correlations of every measured gene with the ensemble's log-odds: plain and given more."""
-
-    plain: Correlations
-    purity: Correlations | None
-    general: Correlations
-
-
 def _cohort_rows(reading: CohortReading) -> list[pd.DataFrame]:
     """Return the attributed and the associated rows of one cohort, without q."""
-    values, scores = reading.values.to_numpy(float), reading.scores()
-    adjusted = _Adjusted(
-        correlate(values, scores),
-        correlate_given(values, scores, reading.purity) if reading.has_purity else None,
-        correlate_given(values, scores, reading.general()),
-    )
+    values = reading.values.to_numpy(float)
+    adjusted = adjusted_correlations(reading, reading.scores(), reading.general())
     falls = _falls_with_purity(values, reading)
     return [
         _attributed(reading, adjusted, falls),
@@ -171,31 +173,30 @@ def _cohort_rows(reading: CohortReading) -> list[pd.DataFrame]:
     ]
 
 
-def _attributed(reading: CohortReading, adjusted: _Adjusted, falls: Mask) -> pd.DataFrame:
+def _attributed(
+    reading: CohortReading, adjusted: AdjustedCorrelations, falls: Mask
+) -> pd.DataFrame:
     measured = [number for number, gene in enumerate(reading.genes) if gene in reading.values]
     genes = [reading.genes[number] for number in measured]
     by_model = np.stack([reading.slopes[drug][:, measured] for drug in reading.drugs])
     members = np.stack([reading.member_slopes[drug][:, :, measured] for drug in reading.drugs])
-    n_models = by_model.shape[1]
     effect = by_model.mean(axis=1)
-    error = by_model.std(axis=1, ddof=1) / math.sqrt(n_models)
-    error[error == 0] = np.nan
-    reach = student.ppf(0.5 + CONFIDENCE / 2, n_models - 1) * error
+    stability = _top(members).mean(axis=(1, 2))
+    stability[np.isnan(members).all(axis=(1, 2))] = np.nan
     agree = np.sign(by_model) == np.sign(effect)[:, None, :]
     columns = {
         "effect": effect,
-        "lower": effect - reach,
-        "upper": effect + reach,
-        "p_value": 2 * student.sf(np.abs(effect / error), n_models - 1),
+        "lower": by_model.min(axis=1),
+        "upper": by_model.max(axis=1),
         "votes": (_top(by_model) & agree).sum(axis=1),
-        "stability": _top(members).mean(axis=(1, 2)),
+        "stability": stability,
     }
     at = reading.values.columns.get_indexer(pd.Index(genes))
     return _rows(reading, ATTRIBUTED, at, columns, adjusted, falls)
 
 
 def _associated(
-    reading: CohortReading, adjusted: _Adjusted, falls: Mask, values: Array
+    reading: CohortReading, adjusted: AdjustedCorrelations, falls: Mask, values: Array
 ) -> pd.DataFrame:
     at = np.flatnonzero(~reading.values.columns.isin(reading.genes))
     plain = adjusted.plain
@@ -210,7 +211,6 @@ def _associated(
         "effect": effect.T,
         "lower": plain.lower[at].T,
         "upper": plain.upper[at].T,
-        "p_value": plain.p_value[at].T,
         "votes": votes.T,
         "stability": np.full(effect.T.shape, np.nan),
     }
@@ -222,7 +222,7 @@ def _rows(
     kind: str,
     at: NDArray[np.intp],
     columns: Mapping[str, Array],
-    adjusted: _Adjusted,
+    adjusted: AdjustedCorrelations,
     falls: Mask,
 ) -> pd.DataFrame:
     """Lay (n_drugs, n_genes) results out as rows, with what both kinds have in common.
@@ -242,7 +242,8 @@ def _rows(
             "unit": UNITS[kind],
             "direction": np.where(effect.ravel() > 0, "resistant", "sensitive"),
             "n_models": len(reading.parts),
-            **_adjusted_columns(adjusted, at),
+            **_correlation_columns(adjusted, at),
+            "n_purity": int(np.isfinite(reading.purity).sum()),
             "flags": np.tile(flags, len(drugs)),
             "n_patients": len(reading.values),
         }
@@ -251,14 +252,19 @@ def _rows(
     return table[assessable].astype({"votes": int})
 
 
-def _adjusted_columns(adjusted: _Adjusted, at: NDArray[np.intp]) -> dict[str, Array]:
-    columns: dict[str, Array] = {}
-    shape = adjusted.plain.effect[at].shape
-    for name, found in (("purity", adjusted.purity), ("general", adjusted.general)):
-        missing = np.full(shape, np.nan)
-        columns[f"effect_{name}"] = (missing if found is None else found.effect[at]).T.ravel()
-        columns[f"p_{name}"] = (missing if found is None else found.p_value[at]).T.ravel()
-    return columns
+def _correlation_columns(adjusted: AdjustedCorrelations, at: NDArray[np.intp]) -> dict[str, Array]:
+    plain, general = adjusted.plain, adjusted.general
+    missing = np.full(plain.effect.shape, np.nan)
+    purity = adjusted.purity
+    columns = {
+        "correlation": plain.effect,
+        "p_value": plain.p_value,
+        "correlation_purity": missing if purity is None else purity.effect,
+        "p_purity": missing if purity is None else purity.p_value,
+        "correlation_general": general.effect,
+        "p_general": general.p_value,
+    }
+    return {name: column[at].T.ravel() for name, column in columns.items()}
 
 
 def recurrent(effect: Array, drugs: Sequence[str]) -> Mask:

@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from resvae_core.explain.associations import MIN_PATIENTS, standardise_genes
+from resvae_core.explain.associations import (
+    MIN_PATIENTS,
+    Correlations,
+    correlate,
+    correlate_given,
+    standardise_genes,
+)
 from resvae_core.explain.attribution import (
     Parts,
     Progress,
@@ -89,6 +95,53 @@ class CohortReading:
         """Return (n_patients, n_drugs) each patient's resistance to all other drugs."""
         others = general_resistance(self.log_odds[ENSEMBLE])
         return others[list(drugs or self.drugs)].to_numpy(float)
+
+
+@dataclass(frozen=True)
+class AdjustedCorrelations:
+    """Correlations of every measured gene with scores, each array (n_measured, n_scores).
+
+    Parameters
+    ----------
+    plain
+        Nothing held fixed.
+    purity
+        Given tumour purity, over the patients in whom it is recorded; None where those are too few.
+    general
+        Given the patient's resistance to all other drugs.
+    """
+
+    plain: Correlations
+    purity: Correlations | None
+    general: Correlations
+
+
+def adjusted_correlations(
+    reading: CohortReading, scores: Array, general: Array
+) -> AdjustedCorrelations:
+    """Correlate every measured gene with scores: plain, and with one covariate held fixed.
+
+    Parameters
+    ----------
+    reading
+        The cohort.
+    scores
+        (n_patients, n_scores), for example log-odds of resistance to each drug.
+    general
+        (n_patients, n_scores) resistance to all other drugs, or (n_patients,) where every score
+        is of the same drug.
+
+    Raises
+    ------
+    InputDataError
+        If fewer than ten patients have every score.
+    """
+    values = reading.values.to_numpy(float)
+    return AdjustedCorrelations(
+        plain=correlate(values, scores),
+        purity=correlate_given(values, scores, reading.purity) if reading.has_purity else None,
+        general=correlate_given(values, scores, general),
+    )
 
 
 def read_patients(

@@ -43,6 +43,9 @@ COLUMNS = [
     "background_size",
 ]
 PANEL, CODING = "the genes that the models read", "all protein-coding genes"
+MEASURED = "the genes that are measured in {code}"
+MEASURED_PANEL = MEASURED + " and that the models read"
+MEASURED_OTHERS = MEASURED + " and that the models do not read"
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,22 @@ class Background:
     """
 
     name: str
+    genes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class CohortGenes:
+    """The genes that could have been chosen in a cohort, whatever was.
+
+    Parameters
+    ----------
+    code
+        TCGA code.
+    genes
+        Current symbols of the genes that were measured, and vary enough to be assessed.
+    """
+
+    code: str
     genes: frozenset[str]
 
 
@@ -95,8 +114,39 @@ class Enrichment:
     left_out: tuple[str, ...]
 
 
-def choose_background(genes: Iterable[str], panel: Iterable[str]) -> Background:
+def genes_of_cohort(table: pd.DataFrame, code: str) -> CohortGenes:
+    """Return the genes that could have been chosen in a cohort.
+
+    Parameters
+    ----------
+    table
+        Columns ``cohort`` and ``gene``, one row a gene that was assessable in a cohort, whether it
+        was chosen or not: the table ``cohort_genes`` of the shipped evidence.
+    code
+        TCGA code.
+
+    Raises
+    ------
+    InputDataError
+        If the table has no gene of the cohort.
+    """
+    genes = table.loc[table["cohort"] == code, "gene"]
+    if genes.empty:
+        known = ", ".join(table["cohort"].unique())
+        raise InputDataError(
+            f"Which genes were measured in {code} is not recorded.",
+            remedy=f"Use one of {known}, or name the genes that could have been chosen.",
+        )
+    return CohortGenes(code, frozenset(current_symbols(map(str, genes))))
+
+
+def choose_background(
+    genes: Iterable[str], panel: Iterable[str], *, cohort: CohortGenes | None = None
+) -> Background:
     """Return the smallest background that a basket can have come from.
+
+    Which genes a cohort measured differs by set (of RTK-RAS nearly all, of Wnt a quarter), so
+    that against genes that were never measured even a random basket looks enriched.
 
     Parameters
     ----------
@@ -104,20 +154,37 @@ def choose_background(genes: Iterable[str], panel: Iterable[str]) -> Background:
         The basket.
     panel
         Genes that the models read: the background of attributed genes.
+    cohort
+        Where the basket was chosen; None where nobody knows. Genes of the basket that were not
+        measured there are no reason to widen the background: the test leaves them out.
 
     Returns
     -------
     Background
-        The panel where it holds every known gene of the basket, else all protein-coding genes and
-        the known genes of the basket.
+        Of a cohort: the measured genes of the panel for attributed genes, those outside of it for
+        associated ones, all for a basket of both. Where no gene of the basket was measured there,
+        or there is no cohort: the panel where it holds every known gene of the basket, else all
+        protein-coding genes and the known genes of the basket.
     """
     table = load_gene_table()
     known = table.resolve(list(genes))["symbol"].dropna()
     basket, read = frozenset(known), frozenset(panel)
+    if cohort is not None and basket & cohort.genes:
+        return _measured_background(basket & cohort.genes, read, cohort)
     if basket <= read:
         return Background(PANEL, read)
     coding = table.symbols[table.primary & (table.biotypes == "protein_coding")]
     return Background(CODING, frozenset(coding.tolist()) | basket)
+
+
+def _measured_background(
+    basket: frozenset[str], panel: frozenset[str], cohort: CohortGenes
+) -> Background:
+    if basket <= panel:
+        return Background(MEASURED_PANEL.format(code=cohort.code), cohort.genes & panel)
+    if basket.isdisjoint(panel):
+        return Background(MEASURED_OTHERS.format(code=cohort.code), cohort.genes - panel)
+    return Background(MEASURED.format(code=cohort.code), cohort.genes)
 
 
 def over_representation(

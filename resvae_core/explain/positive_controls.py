@@ -16,7 +16,8 @@ Measures, each on the training lines:
   with at least ten mutant lines.
 
 A measure passes where the gene is in the top 5 % with the expected direction; by chance about one
-in forty does.
+in forty does. It is not assessable, and passes for nobody, where the gene varies in fewer than ten
+lines, or fewer than ten lines were measured.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from scipy.stats import rankdata
 from resvae_core.data.files import require_files
 from resvae_core.data.screens import MISASSIGNED_LINES, TrainingSet, read_lines
 from resvae_core.data.symbols import average_by_symbol
-from resvae_core.explain.associations import correlate
+from resvae_core.explain.associations import MIN_PATIENTS, correlate
 from resvae_core.explain.attribution import Progress, matrices_of_set
 from resvae_core.explain.biomarkers import ASSOCIATED, ATTRIBUTED
 from resvae_core.explain.cohort_reading import attribution_slopes
@@ -50,6 +51,8 @@ ASSOCIATION, WITHIN_TISSUE = "association", "association within tissue"
 IN_ONE_TISSUE = "association in {tissue}"
 MUTATION = "mutation"
 
+MIN_LINES = MIN_PATIENTS
+"""Lines that a correlation needs, and lines in which a gene must be above its lowest value."""
 MERGED_FILE = "gdsc/expression_merged.parquet"
 MUTATION_FILE = "gdsc/mutation.parquet"
 TOP_SHARE = 0.05
@@ -166,7 +169,8 @@ def positive_controls(
         first; "" else); columns `COLUMNS`. ``effect``: log-odds of resistance per SD of expression
         (attribution), Spearman's rho with ln IC50, or ln µM; ``top_share`` = rank / n_genes;
         ``passes``: in the top 5 % with the expected direction. Where the gene is not measured,
-        one row that says why, with NaN.
+        one row that says why, with NaN; so does a measure that has too few lines, or in whose
+        lines the gene hardly varies.
 
     Raises
     ------
@@ -292,22 +296,37 @@ def _associations(control: Control, lines: _Lines) -> list[dict[str, object]]:
     at = list(genes.columns).index(control.gene)
     values, target = genes.to_numpy(float), response[used].to_numpy(float)[:, None]
     tissue = lines.tissue[used].to_numpy(str)
-    ranks, target_ranks = rankdata(values, axis=0), rankdata(target, axis=0)
-    compared = {
-        ASSOCIATION: (ranks, target_ranks),
-        WITHIN_TISSUE: (_within(ranks, tissue), _within(target_ranks, tissue)),
-    }
+    everywhere = np.ones(len(tissue), dtype=bool)
+    looks = [(ASSOCIATION, everywhere, None), (WITHIN_TISSUE, everywhere, tissue)]
     if control.tissue:
-        here = tissue == control.tissue
-        ranks, target_ranks = rankdata(values[here], axis=0), rankdata(target[here], axis=0)
-        compared[IN_ONE_TISSUE.format(tissue=control.tissue)] = (ranks, target_ranks)
-    rows = []
-    for measure, (of_genes, of_target) in compared.items():
-        rho = correlate(of_genes, of_target).effect[:, 0]
-        size = np.abs(rho)
-        n_genes = int(np.isfinite(size).sum())
-        rows.append(_row(control, measure, "", rho[at], _rank(size, at), n_genes, len(of_genes)))
-    return rows
+        looks.append((IN_ONE_TISSUE.format(tissue=control.tissue), tissue == control.tissue, None))
+    return [
+        _association(control, measure, values[here], target[here], at, groups)
+        for measure, here, groups in looks
+    ]
+
+
+def _association(
+    control: Control,
+    measure: str,
+    values: Array,
+    target: Array,
+    at: int,
+    tissue: NDArray[np.str_] | None,
+) -> dict[str, object]:
+    """Return one look at the gene of column ``at``; given the tissues, what is left within them."""
+    if len(values) < MIN_LINES:
+        return _missing(control, f"only {len(values)} lines, fewer than {MIN_LINES}", measure)
+    ranks, target_ranks = rankdata(values, axis=0), rankdata(target, axis=0)
+    rho = correlate(ranks, target_ranks).effect[:, 0]
+    if tissue is not None:
+        # what hardly varies as measured does not vary more because tissues' means were taken
+        varies = np.isfinite(rho)
+        rho = correlate(_within(ranks, tissue), _within(target_ranks, tissue)).effect[:, 0]
+        rho[~varies] = np.nan
+    size = np.abs(rho)
+    n_genes = int(np.isfinite(size).sum())
+    return _row(control, measure, "", rho[at], _rank(size, at), n_genes, len(values))
 
 
 def _mutation(control: Control, lines: _Lines) -> dict[str, object]:
@@ -315,7 +334,8 @@ def _mutation(control: Control, lines: _Lines) -> dict[str, object]:
     mutated = lines.mutations.loc[response.index]
     mutated = mutated.loc[:, mutated.sum() >= MIN_MUTANTS]
     if control.gene not in mutated:
-        return _missing(control, f"fewer than {MIN_MUTANTS} lines have a mutated {control.gene}")
+        why = f"fewer than {MIN_MUTANTS} lines have a mutated {control.gene}"
+        return _missing(control, why, MUTATION)
     is_mutant, values = mutated.to_numpy(float), response.to_numpy(float)
     n_mutants = is_mutant.sum(axis=0)
     of_mutants = values @ is_mutant / n_mutants
@@ -335,8 +355,11 @@ def _row(
     n_genes: int,
     n_lines: int,
 ) -> dict[str, object]:
+    if not np.isfinite(effect):
+        why = f"{control.gene} varies in fewer than {MIN_LINES} of {n_lines} lines"
+        return _missing(control, why, measure, model)
     direction = "resistant" if effect > 0 else "sensitive"
-    expected = control.mutation if measure == MUTATION else control.expression
+    expected = _expected(control, measure)
     return {
         "drug": control.drug,
         "gene": control.gene,
@@ -354,16 +377,22 @@ def _row(
     }
 
 
-def _missing(control: Control, why: str) -> dict[str, object]:
+def _missing(
+    control: Control, why: str, measure: str = ASSOCIATION, model: str = ""
+) -> dict[str, object]:
     return {
         "drug": control.drug,
         "gene": control.gene,
-        "measure": ASSOCIATION,
-        "model": "",
-        "expected_direction": control.expression,
+        "measure": measure,
+        "model": model,
+        "expected_direction": _expected(control, measure),
         "passes": False,
         "why_not_assessable": why,
     }
+
+
+def _expected(control: Control, measure: str) -> Direction | None:
+    return control.mutation if measure == MUTATION else control.expression
 
 
 def _rank(size: Array, at: int) -> int:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 SWARM_COLUMNS = ("sample", "gene", "value", "attribution")
-BAND_COLUMNS = ("gene", "q05", "q25", "median", "q75", "q95")
+BAND_COLUMNS = ("gene", "q10", "q25", "median", "q75", "q90")
 SHARED_COLUMNS = ("gene", "n_models", "mean_attribution", "direction", "models")
 
 EXPRESSION_SCALE = ((0.0, "#5B4FCF"), (0.5, "#808080"), (1.0, "#B58A00"))
@@ -147,7 +147,7 @@ def attribution_bands(
     Parameters
     ----------
     quantiles
-        One row a gene of one drug and model: gene, q05, q25, median, q75, q95 of the cohort's
+        One row a gene of one drug and model: gene, q10, q25, median, q75, q90 of the cohort's
         attributions (log-odds of resistance), and n_patients where known.
     patient
         The patient's attributions of the same drug and model: gene, attribution. None for none.
@@ -161,7 +161,7 @@ def attribution_bands(
     Returns
     -------
     go.Figure
-        A thin bar from 5 % to 95 % of the cohort, a thick one over its middle half, a line at its
+        A thin bar from 10 % to 90 % of the cohort, a thick one over its middle half, a line at its
         median, and a diamond for the patient.
 
     Raises
@@ -174,7 +174,7 @@ def attribution_bands(
     rows = _band_rows(quantiles, patient, n_genes)
     figure = go.Figure()
     for low, high, width, opacity, words in (
-        ("q05", "q95", 5, 0.55, "Cohort, 90 % of patients"),
+        ("q10", "q90", 5, 0.55, "Cohort, 80 % of patients"),
         ("q25", "q75", 13, 0.55, "Cohort, middle half"),
     ):
         figure.add_trace(_band(rows, low, high, width, opacity, words))
@@ -204,24 +204,24 @@ def attribution_bands_takeaway(
     name: str = "This patient",
     n_genes: int = 12,
 ) -> str:
-    """Count in one sentence the genes in which the patient lies outside nine tenths of a cohort."""
+    """Count in one sentence the genes in which the patient lies outside 80 % of a cohort."""
     rows = _band_rows(quantiles, patient, n_genes)
     if patient is None:
-        spread = rows["q95"] - rows["q05"]
+        spread = rows["q90"] - rows["q10"]
         widest = rows.loc[spread.sort_values(kind="stable").index].iloc[-1]
         return (
             f"Of {len(rows)} genes, {widest['gene']} differs most between patients of the cohort "
-            f"(90 % of them from {signed(widest['q05'])} to {signed(widest['q95'])} in log-odds of "
+            f"(80 % of them from {signed(widest['q10'])} to {signed(widest['q90'])} in log-odds of "
             "resistance)."
         )
     own = rows[rows["attribution"].notna()]
-    outside = own[(own["attribution"] < own["q05"]) | (own["attribution"] > own["q95"])]
+    outside = own[(own["attribution"] < own["q10"]) | (own["attribution"] > own["q90"])]
     named = ", ".join(
         f"{row.gene} ({with_sign(float(row.attribution))})"  # type: ignore[arg-type]
         for row in outside.head(3).itertuples()
     )
     return (
-        f"{name} lies outside the range of 90 % of the cohort in {len(outside)} of {len(own)} "
+        f"{name} lies outside the range of 80 % of the cohort in {len(outside)} of {len(own)} "
         f"genes{': ' if named else ''}{named}{' and others' if len(outside) > 3 else ''}."
     )
 
@@ -434,7 +434,7 @@ def _band_rows(quantiles: pd.DataFrame, patient: pd.DataFrame | None, n_genes: i
                 remedy="Hand over attributions of the same model and drug.",
             )
     rows = rows.assign(attribution=own.astype(float))
-    largest = rows[["q05", "q95", "attribution"]].abs().max(axis=1)
+    largest = rows[["q10", "q90", "attribution"]].abs().max(axis=1)
     order = largest.sort_values(ascending=False, kind="stable").index[:n_genes]
     return rows.loc[order]
 
@@ -484,7 +484,7 @@ def _medians(rows: pd.DataFrame) -> go.Scatter:
 
 def _band_words(rows: pd.DataFrame) -> list[str]:
     return [
-        f"{row.gene} (90 % of the cohort {signed(row.q05)} to {signed(row.q95)})"  # type: ignore[arg-type]
+        f"{row.gene} (80 % of the cohort {signed(row.q10)} to {signed(row.q90)})"  # type: ignore[arg-type]
         for row in rows.itertuples()
     ]
 

@@ -14,6 +14,7 @@ from resvae_core.figures.directions import (
     EXPRESSION_GOES_WITH,
     Q_CLEAR,
     q_words,
+    signed,
     style_of,
     with_sign,
 )
@@ -24,10 +25,12 @@ from resvae_core.figures.rows import fix_rows, joined, legend_above
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-BIOMARKER_COLUMNS = ("cohort", "drug", "gene", "kind", "effect", "direction", "q_value", "flags")
+BIOMARKER_COLUMNS = ("cohort", "drug", "gene", "kind", "effect", "direction", "flags")
+KIND_COLUMNS = {"attributed": ("stability", "votes"), "associated": ("q_value",)}
+"""What a kind of gene is judged by, beside what both have."""
 ADJUSTMENT_COLUMNS = (
-    *("cohort", "drug", "gene", "kind", "effect", "q_value"),
-    *("effect_purity", "q_purity", "effect_general", "q_general"),
+    *("cohort", "drug", "gene", "kind", "correlation", "q_value"),
+    *("correlation_purity", "q_purity", "correlation_general", "q_general"),
 )
 CONTROL_COLUMNS = ("drug", "gene", "kind", "top_share", "passes")
 
@@ -36,12 +39,21 @@ KIND_WORDS = {"attributed": "Attributed", "associated": "Associated"}
 """Word of a kind: a gene that models read, and one that they do not."""
 TOP_SHARE = 0.05
 """Share of the ranking within which the gene of a positive control has to stand."""
+STABLE, N_MEMBERS, ENOUGH_VOTES = 0.8, 25, 3
+"""Share of the members (five models of five) that must have a gene in their top, and models that
+must agree on its direction, for its attribution to stand out."""
+_STABLE_WORDS = f"in the top 5 % of at least {STABLE * N_MEMBERS:.0f} of {N_MEMBERS} members"
 
 _MARKERS = {"attributed": "circle", "associated": "diamond"}
 _EFFECT_WORDS = {
     "attributed": "Slope of the attribution, log-odds of resistance per SD",
     "associated": "Correlation with the predicted log-odds of resistance",
 }
+_HEIGHT_WORDS = {
+    "attributed": f"Stability: share of the {N_MEMBERS} members<br>that have it in their top 5 %",
+    "associated": "−log<sub>10</sub> q (higher = clearer)",
+}
+_CLEAR_HEIGHT = {"attributed": STABLE, "associated": -float(np.log10(Q_CLEAR))}
 _DIGITS = {"attributed": 3, "associated": 2}
 _VOLCANO_PX = 420
 _ROW_PX = 34
@@ -57,25 +69,31 @@ def volcano(
 ) -> go.Figure:
     """Draw effect and clearness of every gene for one drug in one cohort.
 
+    The height of an associated gene is −log10 q of its correlation. That of an attributed one is
+    its stability over the members: an attribution has no p-value.
+
     Parameters
     ----------
     table
         Biomarker table of one cohort and drug, one row a gene: cohort, drug, gene, kind
-        (attributed or associated), effect, direction, q_value, flags ("; "-separated, empty for
-        none), and votes where known.
+        (attributed or associated), effect, direction, flags ("; "-separated, empty for none);
+        for attributed genes stability (0 to 1) and votes (0 to 5); for associated ones q_value,
+        and votes where known. lower and upper where known.
     selected
         The gene to ring and name; empty for none.
     kind
         Show one kind of gene alone; empty for both, each in a panel of its own, for their effects
         have different units.
     n_labels
-        How many genes a side and panel are named: the clearest without a flag.
+        How many genes a side and panel are named, those with a flag never: of the attributed ones
+        that stand out the largest, of the associated ones the clearest.
 
     Returns
     -------
     go.Figure
         One trace a kind and direction, points in the order of the table, ``customdata[0]`` the
-        gene. Flagged genes are hollow. Above 5,000 points a trace is drawn by WebGL.
+        gene. Large: q < 0.05, or stability of at least 0.8 and at least three votes. Flagged
+        genes are hollow. Above 5,000 points a trace is drawn by WebGL.
 
     Raises
     ------
@@ -92,10 +110,9 @@ def volcano(
         part = rows[rows["kind"] == shown]
         _add_points(figure, part, shown, column)
         _add_ring(figure, part[part["gene"] == selected], column)
-        _name_genes(figure, part, selected, n_labels, column)
-        figure.add_hline(
-            y=-np.log10(Q_CLEAR), line={"color": RULE, "dash": "dash"}, row=1, col=column
-        )
+        _name_genes(figure, part, shown, selected, n_labels, column)
+        limit = _CLEAR_HEIGHT[shown]
+        figure.add_hline(y=limit, line={"color": RULE, "dash": "dash"}, row=1, col=column)
         figure.add_vline(x=0, line={"color": RULE, "width": 1}, row=1, col=column)
         wide = _ROOM_BESIDE * float(part["effect"].abs().max())
         figure.update_xaxes(
@@ -105,9 +122,15 @@ def volcano(
             zeroline=False,
             col=column,
         )
-        top = max(float(part["height"].max()), -np.log10(Q_CLEAR))
-        figure.update_yaxes(range=[-0.03 * top, 1.12 * top], zeroline=False, col=column)
-    figure.update_yaxes(title_text="−log<sub>10</sub> q (higher = clearer)", title_standoff=4)
+        top = _highest(part, shown)
+        figure.update_yaxes(
+            title_text=_HEIGHT_WORDS[shown],
+            title_font_size=12,
+            range=[-0.03 * top, 1.12 * top],
+            zeroline=False,
+            col=column,
+        )
+    figure.update_yaxes(title_standoff=4)
     figure.update_layout(clickmode="event+select", dragmode="pan", showlegend=True)
     legend_above(figure)
     return finish(
@@ -128,18 +151,18 @@ def volcano_takeaway(table: pd.DataFrame, *, kind: Kind = "") -> str:
         part = rows[rows["kind"] == shown]
         if part.empty:
             continue
-        clear = part[part["q_value"] < Q_CLEAR]
-        counts = clear["direction"].value_counts()
+        attributed = shown == "attributed"
+        found = part[part["height"] >= STABLE] if attributed else part[part["clear"]]
+        counts = found["direction"].value_counts()
         sides = ", ".join(f"{counts.get(side, 0)} {CALLS[side].symbol}" for side in DIRECTIONS)
-        words = (
-            f"{len(clear)} of {len(part)} {word.lower()} genes shown with q < {Q_CLEAR:g} ({sides})"
-        )
-        if len(clear):
-            first = _clearest(clear).iloc[0]
-            words += f", clearest {first['gene']} ({with_sign(first['effect'], _DIGITS[shown])})"
+        holds = _STABLE_WORDS if attributed else f"go with the predicted score, q < {Q_CLEAR:g}"
+        words = f"{len(found)} of {len(part)} {word.lower()} genes shown {holds} ({sides})"
+        if len(found):
+            first = _clearest(found, shown).iloc[0]
+            most = "largest" if attributed else "clearest"
+            words += f", {most} {first['gene']} ({with_sign(first['effect'], _DIGITS[shown])})"
         parts.append(words)
-    drug, cohort = rows["drug"].iloc[0], rows["cohort"].iloc[0]
-    return f"{drug} in {cohort}, what goes with the predicted score: {'; '.join(parts)}."
+    return f"{rows['drug'].iloc[0]} in {rows['cohort'].iloc[0]}: {'; '.join(parts)}."
 
 
 def adjustment(table: pd.DataFrame) -> go.Figure:
@@ -149,16 +172,17 @@ def adjustment(table: pd.DataFrame) -> go.Figure:
     ----------
     table
         Rows of the biomarker table for the chosen genes, of one or several drugs and cohorts:
-        cohort, drug, gene, kind, effect, q_value, effect_purity, q_purity, effect_general,
-        q_general; and, where known, correlation (plain, with the ensemble's log-odds) and verdict
-        (in words, on what is claimed of the gene). NaN where purity is not recorded.
+        cohort, drug, gene, kind, correlation (with the ensemble's log-odds, of either kind) with
+        its q_value, correlation_purity, q_purity, correlation_general, q_general; and, where
+        known, verdict (in words, on what is claimed of the gene). NaN where purity is not
+        recorded.
 
     Returns
     -------
     go.Figure
         One row a gene: plain correlation, partial correlation given purity, and given general
-        resistance; filled below q 0.05, hollow above. The effect of an attributed gene is no
-        correlation, so without the column correlation its row has the two partial ones alone.
+        resistance; filled below q 0.05, hollow above. Nothing of an attribution is drawn: its
+        unit is another, and so may be its sign.
 
     Raises
     ------
@@ -169,17 +193,17 @@ def adjustment(table: pd.DataFrame) -> go.Figure:
 
     rows = _adjustment_rows(table)
     figure = go.Figure()
-    views = ["plain", "effect_purity", "effect_general"]
+    views = ["correlation", "correlation_purity", "correlation_general"]
     ends = rows.assign(low=rows[views].min(axis=1), high=rows[views].max(axis=1))
     joined(figure, ends, "low", "high", "row")
-    for position, (effect, q_value, name) in enumerate(
+    for position, (value, q_value, name) in enumerate(
         (
-            ("plain", "q_value", "Plain"),
-            ("effect_purity", "q_purity", "Given tumour purity"),
-            ("effect_general", "q_general", "Given general resistance"),
+            ("correlation", "q_value", "Plain"),
+            ("correlation_purity", "q_purity", "Given tumour purity"),
+            ("correlation_general", "q_general", "Given general resistance"),
         )
     ):
-        figure.add_trace(_view(rows, effect, q_value, name, position))
+        figure.add_trace(_view(rows, value, q_value, name, position))
     figure.add_vline(x=0, line={"color": RULE, "width": 1.5})
     fix_rows(figure, list(rows["row"]), _adjustment_labels(rows))
     figure.update_xaxes(
@@ -200,17 +224,19 @@ def adjustment(table: pd.DataFrame) -> go.Figure:
 
 
 def adjustment_takeaway(table: pd.DataFrame) -> str:
-    """Say in one sentence which genes still go with the score after both adjustments."""
+    """Say in one sentence which genes still correlate with the score after both adjustments."""
     rows = _adjustment_rows(table)
     parts = []
     for row in rows.to_dict("records"):
-        views = [(row["effect_purity"], row["q_purity"]), (row["effect_general"], row["q_general"])]
-        known = [(effect, q_value) for effect, q_value in views if not np.isnan(effect)]
+        plain = row["correlation"]
+        views = [
+            (row[f"correlation_{given}"], row[f"q_{given}"]) for given in ("purity", "general")
+        ]
+        known = [(value, q_value) for value, q_value in views if not np.isnan(value)]
         held = all(
-            q_value < Q_CLEAR and np.sign(effect) == np.sign(row["effect"])
-            for effect, q_value in known
+            q_value < Q_CLEAR and np.sign(value) == np.sign(plain) for value, q_value in known
         )
-        if np.isnan(row["effect"]):
+        if np.isnan(plain):
             words = "not assessable"
         elif not row["q_value"] < Q_CLEAR:
             words = "not clear even unadjusted"
@@ -218,10 +244,10 @@ def adjustment_takeaway(table: pd.DataFrame) -> str:
             words = "no adjustment possible"
         else:
             words = "holds after adjustment" if held else "does not hold after adjustment"
-        sign = "" if np.isnan(row["effect"]) else f" {style_of(row['effect']).symbol}"
+        sign = "" if np.isnan(plain) else f" {style_of(plain).symbol}"
         said = f" (the claim: {row['verdict']})" if row.get("verdict") else ""
         parts.append(f"{row['row']}{sign} {words}{said}")
-    return f"Going with the predicted score: {'; '.join(parts)}."
+    return f"Correlation with the predicted score: {'; '.join(parts)}."
 
 
 def controls(table: pd.DataFrame) -> go.Figure:
@@ -299,7 +325,10 @@ def controls_takeaway(table: pd.DataFrame) -> str:
 
 
 def _volcano_rows(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """Return the rows of one kind or both that have an effect and a q-value, with their height."""
+    """Return what can be drawn of one kind or both, with its height and whether it is clear.
+
+    An attributed gene needs an effect and a stability, an associated one an effect and a q-value.
+    """
     what = "the volcano"
     require_columns(table, BIOMARKER_COLUMNS, what)
     for column in ("cohort", "drug"):
@@ -309,10 +338,23 @@ def _volcano_rows(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
             "A gene stands twice in the table for the volcano; one row each was expected.",
             remedy="Hand over the biomarker table of one cohort and drug.",
         )
-    kinds = [kind] if kind else list(KIND_WORDS)
-    chosen = table["kind"].isin(kinds) & table["effect"].notna() & table["q_value"].notna()
-    require_columns(table[chosen], BIOMARKER_COLUMNS, f"the volcano of {' and '.join(kinds)} genes")
-    return table[chosen].assign(height=_heights(table.loc[chosen, "q_value"]))
+    rows = table.assign(height=np.nan, clear=False)
+    for shown in [kind] if kind else list(KIND_WORDS):
+        of_kind = table["kind"] == shown
+        if not (kind or of_kind.any()):
+            continue
+        part = table[of_kind]
+        require_columns(part, KIND_COLUMNS[shown], f"the volcano of {shown} genes")
+        if shown == "attributed":
+            rows.loc[of_kind, "height"] = part["stability"].astype(float)
+            clear = (part["stability"] >= STABLE) & (part["votes"] >= ENOUGH_VOTES)
+        else:
+            rows.loc[of_kind, "height"] = _heights(part["q_value"])
+            clear = part["q_value"] < Q_CLEAR
+        rows.loc[of_kind, "clear"] = clear
+    drawn = rows[rows["effect"].notna() & rows["height"].notna()]
+    require_columns(drawn, BIOMARKER_COLUMNS, what)
+    return drawn
 
 
 def _heights(q_values: pd.Series[float]) -> pd.Series[float]:
@@ -322,16 +364,37 @@ def _heights(q_values: pd.Series[float]) -> pd.Series[float]:
     return -q_values.clip(lower=smallest).map(np.log10)
 
 
+def _highest(rows: pd.DataFrame, kind: str) -> float:
+    """Return how far up a panel has to reach."""
+    if kind == "attributed":
+        return 1.0
+    return max(float(rows["height"].max()), _CLEAR_HEIGHT[kind])
+
+
 def _volcano_notes(table: pd.DataFrame, rows: pd.DataFrame, selected: str) -> list[str]:
-    notes = [
-        f"Dashed: q = {Q_CLEAR:g}, corrected over all cohorts, drugs and genes of the kind. q "
-        "says whether a gene goes with the models' score in these patients, not with response. "
-        "● read by the models, ◆ not read but correlated; hollow: flagged, see the table."
-    ]
-    if n_zero := int((rows["q_value"] == 0).sum()):
-        notes.append(f"Genes whose q is too small to be written, drawn at the top: {n_zero}.")
-    if n_unknown := int((table["effect"].isna() | table["q_value"].isna()).sum()):
-        notes.append(f"Genes without an effect or a q-value, left out: {n_unknown}.")
+    notes = []
+    of_kind = {kind: rows[rows["kind"] == kind] for kind in KIND_WORDS}
+    if len(of_kind["attributed"]):
+        notes.append(
+            f"● Attributed: the models read it. Dashed: stability {STABLE:g}; large: from there, "
+            f"with at least {ENOUGH_VOTES} of 5 models' votes. The interval of an effect is the "
+            "range over the five models, and an attribution has no p-value: five models of the "
+            "same labels are no replicates."
+        )
+    if len(of_kind["associated"]):
+        notes.append(
+            f"◆ Associated: not read, but correlated. Dashed: q = {Q_CLEAR:g}, corrected over all "
+            "cohorts, drugs and genes of the kind. q says whether a gene goes with the models' "
+            "score in these patients, not with response."
+        )
+        if n_zero := int((of_kind["associated"]["q_value"] == 0).sum()):
+            notes.append(f"Genes whose q is too small to be written, drawn at the top: {n_zero}.")
+    notes.append("Hollow: flagged, see the table.")
+    for kind, part in of_kind.items():
+        n_left = int((table["kind"] == kind).sum()) - len(part)
+        if len(part) and n_left:
+            what = "stability" if kind == "attributed" else "q-value"
+            notes.append(f"Genes without an effect or a {what}, left out: {n_left}.")
     if selected and not (rows["gene"] == selected).any():
         notes.append(f"{selected} is not among these genes.")
     return notes
@@ -347,7 +410,7 @@ def _add_points(figure: go.Figure, rows: pd.DataFrame, kind: str, column: int) -
         if chosen.empty:
             continue
         style = CALLS[direction]
-        clear = chosen["q_value"] < Q_CLEAR
+        clear = chosen["clear"]
         flagged = chosen["flags"].fillna("") != ""
         draw = go.Scattergl if len(chosen) > _MANY else go.Scatter
         figure.add_trace(
@@ -376,18 +439,20 @@ def _add_points(figure: go.Figure, rows: pd.DataFrame, kind: str, column: int) -
 
 def _hover(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Return gene, and what else is known of it in words."""
-    votes = rows["votes"] if "votes" in rows else pd.Series(np.nan, index=rows.index)
-    return [
-        (
-            str(gene),
-            q_words(q_value)
-            + ("" if np.isnan(vote) else f", {vote:.0f} of 5 models")
-            + (f", {flags}" if isinstance(flags, str) and flags else ""),
-        )
-        for gene, q_value, vote, flags in zip(
-            rows["gene"], rows["q_value"], votes.astype(float), rows["flags"], strict=True
-        )
-    ]
+    return [(str(row["gene"]), _in_words(row)) for row in rows.to_dict("records")]
+
+
+def _in_words(row: Mapping[Hashable, Any]) -> str:
+    known = [q_words(row["q_value"])]
+    if row["kind"] == "attributed":
+        known = [f"stability {row['stability']:.2f}"]
+        if "lower" in row:
+            known.insert(0, f"range {signed(row['lower'], 3)} to {signed(row['upper'], 3)}")
+    if (votes := row.get("votes", np.nan)) == votes:
+        known.append(f"{votes:.0f} of 5 models")
+    if isinstance(row["flags"], str) and row["flags"]:
+        known.append(row["flags"])
+    return ", ".join(known)
 
 
 def _add_ring(figure: go.Figure, row: pd.DataFrame, column: int) -> None:
@@ -417,20 +482,21 @@ def _add_ring(figure: go.Figure, row: pd.DataFrame, column: int) -> None:
     )
 
 
-def _clearest(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows by q, equal ones by the size of their effect."""
-    return rows.assign(_size=-rows["effect"].abs()).sort_values(["q_value", "_size"], kind="stable")
+def _clearest(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Return attributed rows by the size of their effect, associated ones by q and then by size."""
+    by = ["_size"] if kind == "attributed" else ["q_value", "_size"]
+    return rows.assign(_size=-rows["effect"].abs()).sort_values(by, kind="stable")
 
 
 def _name_genes(
-    figure: go.Figure, rows: pd.DataFrame, selected: str, n_labels: int, column: int
+    figure: go.Figure, rows: pd.DataFrame, kind: str, selected: str, n_labels: int, column: int
 ) -> None:
     """Name the selected gene and the clearest, where names do not run into one another."""
     wanted = [rows[rows["gene"] == selected]]
-    clear = _clearest(rows[(rows["q_value"] < Q_CLEAR) & (rows["flags"].fillna("") == "")])
+    clear = _clearest(rows[rows["clear"] & (rows["flags"].fillna("") == "")], kind)
     wanted += [clear[clear["direction"] == side].head(3 * n_labels) for side in DIRECTIONS]
     width = 2 * _ROOM_BESIDE * float(rows["effect"].abs().max())
-    height = 1.15 * max(float(rows["height"].max()), -np.log10(Q_CLEAR))
+    height = 1.15 * _highest(rows, kind)
     placed: list[tuple[float, float]] = []
     for group, limit in zip(wanted, (1, n_labels, n_labels), strict=True):
         named = 0
@@ -459,7 +525,7 @@ def _too_near(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 
 def _adjustment_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows with their label and the plain correlation, where there is one."""
+    """Return the rows with their label."""
     what = "the adjustment"
     require_columns(table, ADJUSTMENT_COLUMNS, what)
     if table.duplicated(["cohort", "drug", "gene"]).any():
@@ -467,26 +533,23 @@ def _adjustment_rows(table: pd.DataFrame) -> pd.DataFrame:
             "A gene stands twice for one drug and cohort in the table for the adjustment.",
             remedy="Hand over one kind of each gene.",
         )
-    plain = table["effect"].where(table["kind"] == "associated")
-    if "correlation" in table:
-        plain = table["correlation"]
     several = table[["cohort", "drug"]].drop_duplicates().shape[0] > 1
     labels = [
         f"{row.gene} ({row.cohort}, {row.drug})" if several else str(row.gene)
         for row in table.itertuples()
     ]
-    return table.assign(plain=plain.astype(float), row=labels)
+    return table.assign(row=labels)
 
 
-def _view(rows: pd.DataFrame, effect: str, q_value: str, name: str, position: int) -> go.Scatter:
+def _view(rows: pd.DataFrame, value: str, q_value: str, name: str, position: int) -> go.Scatter:
     """Return one adjustment's marks: filled where clear, hollow where not."""
     import plotly.graph_objects as go
 
-    known = rows[rows[effect].notna()]
+    known = rows[rows[value].notna()]
     style = series_style(position)
     clear = known[q_value] < Q_CLEAR
     return go.Scatter(
-        x=known[effect],
+        x=known[value],
         y=known["row"],
         mode="markers",
         name=name,
@@ -517,16 +580,17 @@ def _adjustment_labels(rows: pd.DataFrame) -> list[str]:
 
 def _adjustment_notes(rows: pd.DataFrame) -> list[str]:
     notes = [
-        f"Filled: q < {Q_CLEAR:g}; hollow: not. A gene that loses its effect once purity is known "
-        "may mark normal or immune cells in the sample rather than the tumour."
+        f"Filled: q < {Q_CLEAR:g}; hollow: not. A gene that no longer correlates once purity is "
+        "known may mark normal or immune cells in the sample rather than the tumour."
     ]
-    without = rows[rows["plain"].isna() & rows["effect"].notna()]
-    if len(without):
-        effects = ", ".join(
-            f"{row['row']} {with_sign(row['effect'], 3)}" for row in without.to_dict("records")
+    measured = rows[rows["correlation"].notna()]
+    read = measured.loc[measured["kind"] == "attributed", "row"]
+    if len(read):
+        notes.append(
+            f"Read by the models: {', '.join(read)}. What is drawn is their correlation all the "
+            "same, not their attribution."
         )
-        notes.append(f"Attributed, so without a plain correlation; log-odds per SD: {effects}.")
-    unknown = rows.loc[rows["effect_purity"].isna() & rows["effect"].notna(), "row"]
+    unknown = measured.loc[measured["correlation_purity"].isna(), "row"]
     if len(unknown):
         notes.append(f"Purity is not recorded for the patients of {', '.join(unknown)}.")
     return notes

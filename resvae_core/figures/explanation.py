@@ -29,11 +29,16 @@ _TICKS = (
 """Probabilities that may stand on the upper axis, sparse to dense."""
 
 _MIN_TICKS = 3
-_BASE = "Base (reference)"
 _ROW_PX = 26
 
 
-def waterfall(table: pd.DataFrame, *, n_genes: int = 12, synthetic: bool = False) -> go.Figure:
+def waterfall(
+    table: pd.DataFrame,
+    *,
+    n_genes: int = 12,
+    base_word: str = "reference",
+    synthetic: bool = False,
+) -> go.Figure:
     """Draw how genes move one sample's score from the base to what is shown.
 
     Parameters
@@ -44,6 +49,8 @@ def waterfall(table: pd.DataFrame, *, n_genes: int = 12, synthetic: bool = False
         Base + attributions = score.
     n_genes
         How many genes get a bar; the others are added up into one bar.
+    base_word
+        What the base stands for, in a word or two.
     synthetic
         Whether the sample is synthetic; the figure then says so.
 
@@ -66,15 +73,16 @@ def waterfall(table: pd.DataFrame, *, n_genes: int = 12, synthetic: bool = False
     figure = go.Figure()
     ends = base + steps["attribution"].cumsum()
     _add_steps(figure, steps, ends)
-    names = [_BASE, *steps["name"], "Score"]
+    start = f"Base ({base_word})"
+    names = [start, *steps["name"], "Score"]
     points = np.array([base, score, *ends])
     middle = float(points.min() + points.max()) / 2
-    _add_total(figure, _BASE, base, middle)
+    _add_total(figure, start, base, middle)
     _add_total(figure, "Score", score, middle)
     _style(figure, names, points)
     return finish(
         figure,
-        takeaway=waterfall_takeaway(table),
+        takeaway=waterfall_takeaway(table, n_genes=n_genes, base_word=base_word),
         height=len(names) * _ROW_PX + 130,
         notes=["Bars add up to the score. They explain the model, not the biology."],
         synthetic=synthetic,
@@ -108,16 +116,21 @@ def waterfall_steps(table: pd.DataFrame, n_genes: int) -> pd.DataFrame:
     return pd.DataFrame({"name": names, "attribution": attributions})
 
 
-def waterfall_takeaway(table: pd.DataFrame) -> str:
-    """Say in one sentence which genes move the score most, and from where to where."""
+def waterfall_takeaway(
+    table: pd.DataFrame, *, n_genes: int = 12, base_word: str = "reference"
+) -> str:
+    """Say in one sentence which genes move the score most, and how much all others do."""
     base, score = _check_sum(table)
+    ordered = _by_size(table)
     genes = ", ".join(
         f"{gene} ({'▲' if attribution > 0 else '▼'} {_signed(attribution)})"
-        for gene, attribution in _pairs(_by_size(table)[:3], "attribution")
+        for gene, attribution in _pairs(ordered[:3], "attribution")
     )
+    rest = ordered["attribution"][n_genes:]
+    others = f"; {len(rest)} other genes together {_signed(rest.sum())}" if len(rest) else ""
     return (
-        f"From {_probability(base):.2f} for the reference to {_probability(score):.2f} here; "
-        f"the largest parts are {genes} in log-odds of resistance."
+        f"From {_probability(base):.2f} for the {base_word} to {_probability(score):.2f} here; "
+        f"the largest parts are {genes}{others}, in log-odds of resistance."
     )
 
 

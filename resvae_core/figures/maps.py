@@ -130,7 +130,9 @@ def line_map_takeaway(
     parts = []
     if tissue:
         own, share = (nearest["tissue"] == tissue).sum(), (lines["tissue"] == tissue).mean()
-        parts.append(f"{own} are {tissue}, which {share:.0%} of all lines are")
+        parts.append(
+            f"{own} {'is' if own == 1 else 'are'} {tissue}, as {share:.0%} of all lines are"
+        )
     if "label" in nearest:
         measured = nearest[nearest["label"].isin(LABEL_SYMBOLS)]
         resistant = (measured["label"] == "resistant").sum()

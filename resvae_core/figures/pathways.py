@@ -171,12 +171,12 @@ def enrichment_bars_takeaway(table: pd.DataFrame) -> str:
     """Say in one sentence how many sets are enriched, and name the clearest."""
     rows = _enrichment_rows(table)
     clear = rows[rows["q_value"] < Q_CLEAR]
+    tested = f"{len(rows)} gene set{'' if len(rows) == 1 else 's'} looked at"
+    if clear.empty:
+        return f"Of {tested}, none is enriched (smallest q {rows['q_value'].min():.2g})."
     first = rows.iloc[0]
     words = f"{_set_words(str(first['set']))} ({_set_text(first)})"
-    tested = f"{len(rows)} gene set{'' if len(rows) == 1 else 's'} with a q-value"
-    if clear.empty:
-        return f"Of {tested}, none is below {Q_CLEAR:g}; the smallest is {words}."
-    return f"Of {tested}, {len(clear)} below {Q_CLEAR:g}; clearest {words}."
+    return f"Of {tested}, {len(clear)} below q {Q_CLEAR:g}; clearest {words}."
 
 
 def _pathway_rows(table: pd.DataFrame) -> pd.DataFrame:

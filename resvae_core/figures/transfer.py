@@ -48,8 +48,8 @@ MINIMAL_CLASS = 10
 """Responders, and non-responders, below which an interval is not to be leant on."""
 VALUE_WORDS = {
     "median": "Median probability of resistance",
-    "share_resistant": "Share called resistant",
-    "share_sensitive": "Share called sensitive",
+    "share_resistant": "Share that would be called resistant",
+    "share_sensitive": "Share that would be called sensitive",
     "share_uncertain": "Share uncertain",
     "in_range_share": "Share in range",
     "borderline_share": "Share borderline",
@@ -57,11 +57,13 @@ VALUE_WORDS = {
     "line_share_resistant": "Share of cell lines resistant",
     "agreement": "Share on which four of five models agree",
     "spearman_ensemble": "Spearman ρ with the ensemble",
-    "stability_members": "Spearman ρ between members",
+    "stability_members": "Spearman ρ of the order of patients between folds",
 }
 """What a cell of the heat map can show, in words."""
 TWO_SIDED = ("median", "floor", "line_share_resistant")
 """Values of which low means sensitive and high means resistant."""
+LEVELS = ("median", "share_resistant", "share_sensitive", "share_uncertain")
+"""Values that mean nothing where the level of a cohort is not known."""
 
 _INK = "#1B2430"
 _CALL_SCALE = ((0.0, "#66AAD1"), (0.5, "#EEEEEE"), (1.0, "#E69E66"))
@@ -139,7 +141,8 @@ def task_heatmap(
         notes=[
             f"{VALUE_WORDS.get(value, value)}{'' if cohort else f', {model_word(model)}'}"
             f"{f', {cohort}' if cohort else ''}. Empty: not among the drugs of the cohort. A "
-            f"prediction for these patients, not their response."
+            f"prediction for these patients, not their response. Called resistant only where the "
+            "whole 90 % interval lies above the model's limit, not above 0.5."
             f"{_level_words(table[table['cohort'] == (cohort or table['cohort'])])}"
         ],
         top=56,
@@ -150,7 +153,12 @@ def task_heatmap(
 def task_heatmap_takeaway(
     table: pd.DataFrame, *, value: str = "median", model: str = ENSEMBLE, cohort: str = ""
 ) -> str:
-    """Name in one sentence the tasks with the lowest and the highest value."""
+    """Name in one sentence the tasks with the lowest and the highest value.
+
+    Where the value is a level, cohorts of z-scores are left out: they have none.
+    """
+    if value in LEVELS and not cohort and "form" in table:
+        table = table[table["form"] == "log2tpm"]
     cells = _cells(table, value, model, cohort)
     long = cells.rename_axis(index="drug", columns="column").reset_index()
     long = long.melt("drug", var_name="column").dropna(subset=["value"])
@@ -158,14 +166,17 @@ def task_heatmap_takeaway(
     what = VALUE_WORDS.get(value, value)
     who = cohort or model_word(model)
     if long.empty:
-        return f"{who}: {what[:1].lower()}{what[1:]} is not known for any drug."
+        return f"{who}: {_inside(what)} is not known for any drug."
     ends = []
     for end in (ordered.iloc[0], ordered.iloc[-1]):
         where = model_word(str(end["column"])) if cohort else str(end["column"])
         ends.append(f"{end['value']:.2f} ({end['drug']}, {where})")
-    return (
-        f"{who}: {what[:1].lower()}{what[1:]} from {ends[0]} to {ends[1]} over {len(long)} cells."
-    )
+    return f"{who}: {_inside(what)} from {ends[0]} to {ends[1]} over {len(long)} cells."
+
+
+def _inside(words: str) -> str:
+    """Return words as they stand inside a sentence; names keep their capital."""
+    return words if words.startswith("Spearman") else words[:1].lower() + words[1:]
 
 
 def distributions(table: pd.DataFrame, *, cohort: str, model: str = ENSEMBLE) -> go.Figure:
@@ -648,7 +659,7 @@ def _write_cells(
             textfont={
                 "size": 11,
                 "color": [
-                    _INK if coloured is None or coloured.loc[row, column] else NEUTRAL
+                    _INK if coloured is None or coloured.at[row, column] else NEUTRAL
                     for column, row, _ in known
                 ],
             },

@@ -2,7 +2,8 @@
 
 The process is a fresh interpreter, not a fork: a dashboard's threads and its script are no part of
 it. Arguments are names alone (cohort, drug, model), never a patient's values; what it writes lies
-in a folder of its own that goes away with the job.
+in a folder of its own. Process and folder go away with the job: when it is forgotten, collected, or
+the program that started it ends.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +48,9 @@ class Job:
     process: subprocess.Popen[bytes]
     folder: Path
     _cancelled: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._end = weakref.finalize(self, _end, self.process, self.folder)
 
     @classmethod
     def start(cls, task: str, arguments: Mapping[str, str]) -> Self:
@@ -103,15 +108,12 @@ class Job:
 
     def cancel(self) -> None:
         """Stop it, if it runs, and drop what it wrote."""
-        if self.process.poll() is None:
-            self._cancelled = True
-            self.process.kill()
-            self.process.wait()
+        self._cancelled = self.process.poll() is None
         self.forget()
 
     def forget(self) -> None:
-        """Remove what it wrote."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove what it wrote; what still runs is stopped."""
+        self._end()
 
     def _failure(self) -> JobError:
         try:
@@ -122,3 +124,11 @@ class Job:
             return JobError(
                 f"The job {self.task!r} ended early (exit code {code}).", remedy=RESTART
             )
+
+
+def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Stop a process, if it runs, and remove its folder."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+    shutil.rmtree(folder, ignore_errors=True)

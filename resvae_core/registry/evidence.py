@@ -8,6 +8,7 @@ trained anew leaves them behind, so that no finding of one set stands beside ano
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ TABLES: dict[str, str] = {
     "survival_curves": "parquet",
     "cohort_attributions": "parquet",
     "cohort_profiles": "parquet",
+    "cohort_genes": "parquet",
     "line_map": "parquet",
     "line_map_axes": "parquet",
     "cohort_map": "csv",
@@ -166,7 +168,8 @@ def save_evidence(
         )
     folder = folder or models_folder()
     staged = folder / f"{EVIDENCE}.partial"
-    staged.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
     for name, table in tables.items():
         _write(table, staged / f"{name}.{TABLES[name]}")
     document = {
@@ -186,5 +189,6 @@ def _write(table: pd.DataFrame, path: Path) -> None:
         table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
         return
     # single precision would make the smallest p-values 0
-    small = [name for name in table.select_dtypes("float64") if not name.startswith(("p_", "q_"))]
+    numbers = map(str, table.select_dtypes("float64"))
+    small = [name for name in numbers if not name.startswith(("p_", "q_"))]
     table.astype(dict.fromkeys(small, "float32")).to_parquet(path, index=False, compression="zstd")

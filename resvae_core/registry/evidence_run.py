@@ -23,7 +23,7 @@ from resvae_core.explain.named_panel import CLAIMS, named_panel
 from resvae_core.explain.neighbours import agreement_of_neighbours
 from resvae_core.models.model_set import ModelSet
 from resvae_core.models.patients import Patients, load_patients
-from resvae_core.registry.survival_evidence import flagged_genes, survival_tables
+from resvae_core.registry.survival_evidence import leading_genes, survival_tables
 from resvae_core.registry.training_run import load_tumours
 from resvae_core.tables import Expression
 
@@ -33,7 +33,7 @@ Report = Callable[[str], None]
 
 N_BANDS = 30
 """Genes of each cohort, drug and model whose attributions are summarised."""
-QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+QUANTILES = {"q10": 0.10, "q25": 0.25, "median": 0.5, "q75": 0.75, "q90": 0.9}
 
 
 def build_evidence(folder: Path, model_set: ModelSet, *, report: Report) -> Tables:
@@ -66,16 +66,17 @@ def build_evidence(folder: Path, model_set: ModelSet, *, report: Report) -> Tabl
     tables["alignment"] = alignment_effect(folder, model_set)
     cohorts = {code: load_patients(folder, code, model_set) for code in TRANSFER_COHORTS}
     tables |= _findings(cohorts, model_set, report)
-    report("survival by flagged genes")
+    report("survival by leading genes")
     named: dict[str, list[str]] = {}
     for claim in CLAIMS:
         named.setdefault(claim.cohort, []).append(claim.gene)
     outcomes = {code: load_cohort(folder, code).outcome("OS") for code in cohorts}
-    genes = flagged_genes(tables["biomarkers"], named)
+    genes = leading_genes(tables["biomarkers"], named)
     tables |= survival_tables(cohorts, outcomes, genes)
     report("maps and neighbours")
     tumours = load_tumours(folder)
     tables["cohort_profiles"] = mean_profiles(tumours, model_set.genes)
+    tables["cohort_genes"] = measured_genes(cohorts)
     tables |= _maps(folder, model_set, load_training_set(folder), tumours)
     return tables
 
@@ -100,6 +101,18 @@ def mean_profiles(cohorts: Mapping[str, Expression], genes: tuple[str, ...]) -> 
         columns = {"cohort": code, "gene": means.index, "mean": means.to_numpy(float)}
         parts.append(pd.DataFrame({**columns, "n_patients": len(cohort.values)}))
     return pd.concat(parts, ignore_index=True)
+
+
+def measured_genes(cohorts: Mapping[str, Patients]) -> pd.DataFrame:
+    """Return the genes that each cohort has: the background of what was found among them."""
+    return pd.DataFrame(
+        [
+            (code, gene)
+            for code, patients in cohorts.items()
+            for gene in sorted(map(str, patients.values.columns))
+        ],
+        columns=["cohort", "gene"],
+    )
 
 
 def attribution_bands(

@@ -1,10 +1,11 @@
-"""Survival by flagged genes, as the aggregates that travel with the models."""
+"""Survival by the leading genes, as the aggregates that travel with the models."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from scipy.stats import false_discovery_control
 
 from resvae_core.errors import SurvivalDataError
 from resvae_core.models.patients import Patients
@@ -13,12 +14,12 @@ from resvae_core.tables import SurvivalOutcome
 
 Tables = dict[str, pd.DataFrame]
 
-N_GENES = 10
+N_GENES = 5
 """Genes of each kind a cohort and drug whose curves travel."""
 MINIMAL_VOTES = 3
 
 
-def flagged_genes(
+def leading_genes(
     biomarkers: pd.DataFrame, named: Mapping[str, Sequence[str]]
 ) -> dict[str, list[str]]:
     """Return the genes of each cohort whose survival curves travel.
@@ -37,7 +38,7 @@ def flagged_genes(
         effect that at least `MINIMAL_VOTES` models agree on, and the named ones.
     """
     agreed = biomarkers[biomarkers["votes"] >= MINIMAL_VOTES]
-    ordered = agreed.sort_values("effect", key=lambda effect: effect.abs(), ascending=False)
+    ordered = agreed.sort_values("effect", key=abs, ascending=False, kind="stable")
     leading = ordered.groupby(["cohort", "drug", "kind"], sort=False).head(N_GENES)
     genes = {str(code): set(rows["gene"]) for code, rows in leading.groupby("cohort")}
     return {
@@ -64,7 +65,8 @@ def survival_tables(
     Returns
     -------
     dict
-        ``survival_curves``, ``survival_groups`` and ``survival_tests``, each with cohort and gene.
+        ``survival_curves``, ``survival_groups`` and ``survival_tests``, each with cohort and gene;
+        the tests with ``q_value`` of the Cox regression, Benjamini–Hochberg over all of them.
     """
     found: dict[str, list[pd.DataFrame]] = {"curves": [], "groups": [], "tests": []}
     for code, names in genes.items():
@@ -82,9 +84,10 @@ def survival_tables(
                 labelled.insert(0, "cohort", code)
                 labelled.insert(1, "gene", gene)
                 found[name].append(labelled)
-    return {
-        f"survival_{name}": pd.concat(parts, ignore_index=True) for name, parts in found.items()
-    }
+    joined = {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
+    p_values = joined["tests"]["hr_p_value"].to_numpy(float)
+    joined["tests"]["q_value"] = false_discovery_control(p_values)
+    return {f"survival_{name}": table for name, table in joined.items()}
 
 
 def _compare(patients: Patients, outcome: SurvivalOutcome, gene: str) -> Aggregate | None:

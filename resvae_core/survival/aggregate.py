@@ -1,7 +1,8 @@
 """Survival as aggregates that may travel without their patients.
 
-Curves are read off at whole months and end where fewer than ten patients of a group are at risk,
-so that no step of a curve is one person's day.
+Curves of many genes divide the same patients, so what differs from one point to the next must be
+the same for all genes and no single person's: the points are chosen once a cohort, ten or more
+patients apart, numbers at risk are rounded to tens, survival to hundredths, medians to months.
 """
 
 from __future__ import annotations
@@ -15,13 +16,24 @@ import pandas as pd
 from resvae_core.errors import SurvivalDataError
 from resvae_core.survival.cohort import MIN_SHOWN
 from resvae_core.survival.cox import HazardRatio, cox_per_sd
-from resvae_core.survival.groups import Rule, group_by_expression
-from resvae_core.survival.kaplan_meier import DAYS_PER_MONTH, KaplanMeier, kaplan_meier, tick_months
+from resvae_core.survival.groups import Groups, Rule, group_by_expression
+from resvae_core.survival.kaplan_meier import (
+    DAYS_PER_MONTH,
+    KaplanMeier,
+    count_at_risk,
+    kaplan_meier,
+)
 from resvae_core.survival.log_rank import LogRank, log_rank
 from resvae_core.tables import SurvivalOutcome
 
 CURVE_COLUMNS = ["group", "time_days", "survival", "lower", "upper", "at_risk"]
-NOTE = "Read off at whole months, up to where ten patients of a group are still at risk."
+MEDIANS = ("median", "median_lower", "median_upper")
+N_TICKS = 8
+"""Points of a curve whose number at risk is shown."""
+NOTE = (
+    "Points at which ten or more patients of the cohort have left since the one before; numbers at "
+    "risk rounded to tens, medians to months."
+)
 
 
 @dataclass(frozen=True)
@@ -31,10 +43,10 @@ class Aggregate:
     Parameters
     ----------
     curves
-        One row a group and month: `CURVE_COLUMNS`; survival and its 95 % interval in [0, 1],
-        at_risk counts T ≥ t and is never below 10.
+        One row a group and point: `CURVE_COLUMNS`; survival and its 95 % interval in [0, 1], to
+        hundredths; at_risk counts T ≥ t, to tens, while ten or more of the group are left.
     groups
-        One row a group, as `KaplanMeier.summary`.
+        One row a group, as `KaplanMeier.summary` without days; medians in whole months.
     test
         Numbers of the log-rank test and of the Cox regression per SD, and how groups were formed.
     """
@@ -63,17 +75,17 @@ def aggregate_survival(
     SurvivalDataError
         If a group has fewer than 10 patients, or groups or outcomes do not allow a comparison.
     """
-    estimate = kaplan_meier(outcome, group_by_expression(values, rule))
+    groups = group_by_expression(values, rule)
+    estimate = kaplan_meier(outcome, groups)
     if estimate.small_groups:
         raise SurvivalDataError(
             f"The group {estimate.small_groups[0]!r} has fewer than {MIN_SHOWN} patients.",
             remedy="Show it where the cohort is installed; it may not travel.",
         )
-    test = log_rank(outcome, group_by_expression(values, rule))
-    ratio = cox_per_sd(outcome, values)
+    test, ratio = log_rank(outcome, groups), cox_per_sd(outcome, values)
     document = {
         "endpoint": estimate.endpoint,
-        "description": estimate.description,
+        "description": _describe(groups),
         "n_excluded": estimate.n_excluded,
         **{f"test_{name}": getattr(test, name) for name in ("statistic", "dof", "p_value")},
         "n": test.n,
@@ -86,9 +98,29 @@ def aggregate_survival(
         "proportional_hazards_p": ratio.proportional_hazards_p,
         "standard_deviation": ratio.standard_deviation,
     }
-    names = list(estimate.summary["group"])
-    curves = pd.concat([_by_month(estimate, name) for name in names], ignore_index=True)
-    return Aggregate(curves, estimate.summary, document)
+    points = shared_points(outcome)
+    curves = [_at_points(estimate, name, points) for name in estimate.summary["group"]]
+    return Aggregate(pd.concat(curves, ignore_index=True), _without_days(estimate), document)
+
+
+def shared_points(outcome: SurvivalOutcome) -> np.ndarray:
+    """Return the days at which curves of a cohort are read off, the same for every gene.
+
+    Returns
+    -------
+    ndarray
+        (n_points,) days, whole months from 0 on; at each, at least ten patients of the whole
+        cohort have left since the one before.
+    """
+    days = outcome.time_days.to_numpy(float)
+    months = np.arange(0.0, days.max() / DAYS_PER_MONTH + 1) * DAYS_PER_MONTH
+    at_risk = count_at_risk(days, months)
+    kept = [0]
+    for month in range(1, len(months)):
+        if at_risk[kept[-1]] - at_risk[month] >= MIN_SHOWN:
+            kept.append(month)
+    points: np.ndarray = months[kept]
+    return points
 
 
 def restore_survival(aggregate: Aggregate) -> tuple[KaplanMeier, LogRank, HazardRatio]:
@@ -99,7 +131,12 @@ def restore_survival(aggregate: Aggregate) -> tuple[KaplanMeier, LogRank, Hazard
     estimate = KaplanMeier(
         curve=curves.assign(events=0, censored=0),
         at_risk=_risk_rows(curves),
-        summary=aggregate.groups,
+        summary=aggregate.groups.assign(
+            **{
+                f"{name}_days": aggregate.groups[f"{name}_months"] * DAYS_PER_MONTH
+                for name in MEDIANS
+            }
+        ),
         endpoint=endpoint,
         description=f"{test['description']} {NOTE}",
         n_excluded=n_excluded,
@@ -130,23 +167,42 @@ def restore_survival(aggregate: Aggregate) -> tuple[KaplanMeier, LogRank, Hazard
     return estimate, log_rank_test, ratio
 
 
-def _by_month(estimate: KaplanMeier, group: str) -> pd.DataFrame:
-    """Read one group's curve off at whole months while ten patients are at risk."""
+def _at_points(estimate: KaplanMeier, group: str, points: np.ndarray) -> pd.DataFrame:
+    """Read one group's curve off while ten of its patients are at risk."""
     curve = estimate.curve[estimate.curve["group"] == group]
     days = curve["time_days"].to_numpy(float)
-    ticks = np.arange(0.0, days[-1] / DAYS_PER_MONTH + 1e-9) * DAYS_PER_MONTH
-    last = np.searchsorted(days, ticks, side="right") - 1  # the step that holds at the tick
-    following = np.searchsorted(days, ticks, side="left")  # T ≥ t: who is there just before it
-    at_risk = curve["at_risk"].to_numpy()[np.minimum(following, len(days) - 1)]
-    rows = curve.iloc[last].assign(time_days=ticks, at_risk=at_risk)
-    shown: pd.DataFrame = rows.loc[at_risk >= MIN_SHOWN, CURVE_COLUMNS]
+    last = np.searchsorted(days, points, side="right") - 1  # the step that holds at the point
+    following = np.searchsorted(days, points, side="left")  # T ≥ t: who is there just before it
+    at_risk = np.append(curve["at_risk"].to_numpy(), 0)[following]
+    rows = curve.iloc[last].assign(time_days=points, at_risk=np.rint(at_risk / 10).astype(int) * 10)
+    rounded = rows.round({"survival": 2, "lower": 2, "upper": 2})
+    shown: pd.DataFrame = rounded.loc[at_risk >= MIN_SHOWN, CURVE_COLUMNS]
     return shown
 
 
+def _without_days(estimate: KaplanMeier) -> pd.DataFrame:
+    """Return the groups with medians in whole months: a median is one person's day."""
+    table = estimate.summary.drop(columns=[f"{name}_days" for name in MEDIANS])
+    return table.round({f"{name}_months": 0 for name in MEDIANS})
+
+
+def _with_days(groups: pd.DataFrame) -> pd.DataFrame:
+    """Return the groups with the days that their whole months stand for, as figures take them."""
+    days = {f"{name}_days": groups[f"{name}_months"] * DAYS_PER_MONTH for name in MEDIANS}
+    return groups.assign(**days)
+
+
+def _describe(groups: Groups) -> str:
+    """Say how groups were formed, without the cut: it is one patient's expression."""
+    sizes = ", ".join(f"{name} {size}" for name, size in groups.sizes.items())
+    return f"Cut at the {groups.rule}: {sizes}."
+
+
 def _risk_rows(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return the numbers at risk at the ticks of the time axis."""
-    months = np.rint(curves["time_days"] / DAYS_PER_MONTH)
-    ticks = tick_months(float(curves["time_days"].max()))
-    rows = curves.assign(time_months=months)[months.isin(ticks)]
-    table: pd.DataFrame = rows[["group", "time_days", "time_months", "at_risk"]]
-    return table.reset_index(drop=True)
+    """Return the numbers at risk at a few of the points."""
+    points = np.unique(curves["time_days"])
+    places = np.linspace(0, len(points) - 1, min(N_TICKS, len(points))).round().astype(int)
+    rows = curves[curves["time_days"].isin(points[places])]
+    table = rows.assign(time_months=rows["time_days"] / DAYS_PER_MONTH)
+    chosen: pd.DataFrame = table[["group", "time_days", "time_months", "at_risk"]]
+    return chosen.reset_index(drop=True)

@@ -191,7 +191,7 @@ def test_attributions_of_every_model_and_demo_patient_add_up(story: str, backgro
         assert abs(gap) <= 1e-3
 
 
-def test_survival_by_a_flagged_gene_without_its_patients(open_page, no_patients) -> None:
+def test_survival_by_a_leading_gene_without_its_patients(open_page, no_patients) -> None:
     tests = resources.evidence("survival_tests")
     row = tests[(tests["cohort"] == "LUAD") & (tests["gene"] == "TFF1")].iloc[0]
     shown = words(fine(open_page("survival", cohort="LUAD", gene="TFF1")))

@@ -12,6 +12,7 @@ from resvae_core.cli import enrich as module
 from resvae_core.cli.main import main
 from resvae_core.config import models_folder
 from resvae_core.data import gene_sets
+from resvae_core.data.pathways import load_pathways
 from resvae_core.explain.enrichment import COLUMNS
 from resvae_core.models.base import read_model_document
 from tests.core.data.local_host import serving
@@ -84,7 +85,8 @@ def test_shipped_biomarkers_are_ranked_or_cut(
     rows = pd.DataFrame({"gene": [*panel, "OPALIN", "TFF1"], "effect": range(684)})
     rows["kind"] = ["attributed"] * 682 + ["associated"] * 2
     rows = rows.assign(cohort="LUAD", drug="Gefitinib")
-    monkeypatch.setattr(module, "load_evidence", lambda name, folder: rows)
+    tables = {"biomarkers": rows, "cohort_genes": rows[["cohort", "gene"]]}
+    monkeypatch.setattr(module, "load_evidence", lambda name, folder: tables[name])
     luad = ("--cohort", "luad", "--drug", "Iressa", "--gmt", "pathways")
     code, out, _ = run(capsys, *luad)
     assert code == 0
@@ -96,8 +98,34 @@ def test_shipped_biomarkers_are_ranked_or_cut(
     code, _, err = run(capsys, "--cohort", "LUAD", "--drug", "Cisplatin", "--gmt", "pathways")
     assert (code, "no attributed genes of Cisplatin in LUAD" in err) == (2, True)
     assert "Gefitinib" in err
-    code, _, err = run(capsys, "--cohort", "PAAD", "--drug", "Gemcitabine", "--kind", "associated")
-    assert (code, "genes were measured in PAAD" in err) == (2, True)
+
+
+def test_genes_of_a_cohort_are_tested_against_those_that_it_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = read_model_document(models_folder() / "vae_ld")["genes"]
+    pathways = load_pathways().sets
+    others = [gene for gene in dict.fromkeys(sum(pathways.values(), ())) if gene not in panel]
+    assert len(others) > 40
+    measured = pd.DataFrame({"gene": [*panel[::2], *others[:40]]}).assign(cohort="PAAD")
+    rows = pd.DataFrame({"gene": [*panel[::2], *others[:8]]})
+    rows["kind"] = ["attributed"] * 341 + ["associated"] * 8
+    rows = rows.assign(effect=range(349), cohort="PAAD", drug="Gemcitabine")
+    tables = {"biomarkers": rows, "cohort_genes": measured}
+    monkeypatch.setattr(module, "load_evidence", lambda name, folder: tables[name])
+    paad = ("--cohort", "PAAD", "--drug", "Gemcitabine", "--gmt", "pathways", "--method", "ora")
+    code, out, err = run(capsys, *paad)
+    assert code == 0
+    assert table(out)["background_size"].eq(341).all()
+    assert "the genes that are measured in PAAD and that the models read (341 genes)" in err
+    code, out, err = run(capsys, *paad, "--kind", "associated")
+    assert code == 0
+    assert table(out)["background_size"].eq(40).all()
+    assert "the models do not read (40 genes)" in err
+    tables["cohort_genes"] = measured.assign(cohort="BLCA")
+    code, _, err = run(capsys, *paad, "--kind", "associated")
+    assert (code, "measured in PAAD is not recorded" in err) == (2, True)
+    assert "What to do:" in err
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from resvae_core.explain import cohort_reading
+from resvae_core.explain.associations import correlate_given
 from resvae_core.explain.attribution import Parts
 from resvae_core.explain.biomarkers import ATTRIBUTED, biomarker_table
 from resvae_core.explain.cohort_reading import (
     ENSEMBLE,
     PURITY,
     CohortReading,
+    adjusted_correlations,
     attribution_slopes,
     general_resistance,
     predicted_log_odds,
@@ -136,6 +139,31 @@ def test_planted_genes_lead_the_attributed_ones(reading) -> None:
     first = rows.set_index("gene").loc[GENES[0]]
     assert (first["direction"], first["votes"], first["stability"]) == ("resistant", 5, 1)
     assert rows.set_index("gene").loc[GENES[1], "direction"] == "sensitive"
+
+
+def test_correlations_are_given_purity_where_it_is_recorded(reading) -> None:
+    n_patients, genes = reading.values.shape
+    purity = np.linspace(0.2, 0.9, n_patients)
+    purity[:5] = np.nan
+    known = dataclasses.replace(reading, purity=purity)
+    found = adjusted_correlations(known, known.scores(), known.general())
+    assert found.plain.effect.shape == (genes, len(DRUGS))
+    assert found.plain.n_patients == found.general.n_patients == n_patients
+    assert found.purity is not None
+    assert found.purity.n_patients == n_patients - 5
+    values, scores = known.values.to_numpy(float), known.scores()
+    expected = correlate_given(values, scores, purity)
+    np.testing.assert_array_equal(found.purity.effect, expected.effect)
+    unknown = dataclasses.replace(reading, purity=np.full(n_patients, np.nan))
+    assert adjusted_correlations(unknown, scores, known.general()).purity is None
+
+
+def test_one_covariate_serves_scores_of_one_drug_by_several_models(reading) -> None:
+    scores = np.column_stack([reading.scores(kind, DRUGS[:1])[:, 0] for kind in reading.log_odds])
+    general = reading.general(DRUGS[:1])
+    found = adjusted_correlations(reading, scores, general[:, 0]).general
+    first = adjusted_correlations(reading, scores[:, :1], general).general
+    np.testing.assert_allclose(found.effect[:, 0], first.effect[:, 0])
 
 
 def test_progress_runs_to_the_end(model_set, patients) -> None:

@@ -15,7 +15,9 @@ from resvae_core.explain.enrichment import (
     COLUMNS,
     PANEL,
     Background,
+    CohortGenes,
     choose_background,
+    genes_of_cohort,
     over_representation,
     prerank,
 )
@@ -116,6 +118,68 @@ def test_the_background_is_the_panel_where_it_holds_the_basket() -> None:
     assert {"EGFR", "OPALIN", "BRCA1"} <= wide.genes
     assert "NOT-A-GENE" not in wide.genes
     assert 18_000 < len(wide.genes) < 21_000
+
+
+BIASED = frozenset([*GENES[:50], *GENES[60:80:4], *GENES[100:250:2]])
+"""Measured: all of the first 50 genes, few of the next, half of the others."""
+COHORT = CohortGenes("BLCA", BIASED)
+
+
+@pytest.mark.parametrize(
+    ("basket", "words", "expected"),
+    [
+        (["A", "B"], "are measured in BLCA and that the models read", "AB"),
+        (["X", "Y"], "are measured in BLCA and that the models do not read", "XYZ"),
+        (["A", "X"], "are measured in BLCA", "ABXYZ"),
+        (["A", "C"], "are measured in BLCA and that the models read", "AB"),  # C is left out
+    ],
+)
+def test_of_a_cohort_the_background_is_what_was_measured(
+    basket: list[str], words: str, expected: str
+) -> None:
+    names = dict(zip("ABCXYZ", GENES, strict=False))
+    panel = [names[letter] for letter in "ABC"]
+    cohort = CohortGenes("BLCA", frozenset(names[letter] for letter in "ABXYZ"))
+    chosen = choose_background([names[one] for one in basket], panel, cohort=cohort)
+    assert chosen.genes == {names[letter] for letter in expected}
+    assert chosen.name.endswith(words)
+
+
+def test_a_basket_from_elsewhere_has_the_background_of_no_cohort() -> None:
+    unmeasured = [gene for gene in GENES if gene not in BIASED][:3]
+    assert choose_background(unmeasured, GENES, cohort=COHORT).name == PANEL
+    assert choose_background([OUTSIDE], GENES, cohort=COHORT).name == CODING
+
+
+def test_genes_of_a_cohort_come_by_current_symbols() -> None:
+    table = pd.DataFrame({"cohort": ["BLCA", "BLCA", "GBM"], "gene": ["CARS", "TP53", "EGFR"]})
+    assert genes_of_cohort(table, "BLCA") == CohortGenes("BLCA", frozenset(["CARS1", "TP53"]))
+    with pytest.raises(InputDataError, match="measured in STAD is not recorded") as raised:
+        genes_of_cohort(table, "STAD")
+    assert "BLCA, GBM" in raised.value.remedy
+
+
+def test_random_baskets_of_measured_genes_are_rejected_as_often_as_they_should() -> None:
+    """As often as the sum over the hypergeometric distribution says: it is no more than 5 %."""
+    rng = np.random.default_rng(3)
+    sets = collection(covered=GENES[:50])
+    baskets = [list(rng.choice(sorted(BIASED), 20, replace=False)) for _ in range(150)]
+    overlaps = np.arange(21)
+    p_values = hypergeom.sf(overlaps - 1, len(BIASED), 50, 20)
+    exact = hypergeom.pmf(overlaps, len(BIASED), 50, 20)[p_values < 0.05].sum()
+
+    def rejected(cohort: CohortGenes | None) -> float:
+        found = [
+            over_representation(
+                basket, sets, choose_background(basket, GENES, cohort=cohort)
+            ).table.loc[0, "p_value"]
+            for basket in baskets
+        ]
+        return float((np.array(found) < 0.05).mean())
+
+    assert 0.01 < exact < 0.05  # overlaps are whole numbers
+    assert rejected(COHORT) == pytest.approx(exact, abs=0.03)
+    assert rejected(None) > 0.3
 
 
 def ranking(seed: int = 0) -> pd.Series[float]:

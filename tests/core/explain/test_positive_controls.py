@@ -188,6 +188,8 @@ def test_mutation_is_the_difference_of_means(table: pd.DataFrame, lines: dict[st
     assert row["expected_direction"] == "sensitive"
     few = table[(table["gene"] == "TP53") & (table["why_not_assessable"] != "")]
     assert few["why_not_assessable"].tolist() == ["fewer than 10 lines have a mutated TP53"]
+    assert few["measure"].tolist() == [MUTATION]
+    assert few["expected_direction"].tolist() == ["resistant"]
 
 
 def test_attribution_is_ranked_by_size_and_judged_by_direction(table: pd.DataFrame) -> None:
@@ -232,6 +234,68 @@ def test_a_table_that_was_kept_as_csv_is_read_the_same(table: pd.DataFrame) -> N
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputDataError, match=r"expression_merged\.parquet"):
         positive_controls(ModelSet("none", {}, {}, ""), None, tmp_path)  # type: ignore[arg-type]
+
+
+def few_lines(n_lines: int = 60, n_luad: int = 9) -> controls._Lines:
+    """BCL2 is above its lowest value in nine lines, all of one tissue, which it makes sensitive."""
+    rng = np.random.default_rng(11)
+    names = pd.Index([f"ACH-{number:06d}" for number in range(n_lines)])
+    genes = pd.DataFrame(rng.uniform(1, 9, (n_lines, len(PANEL))), names, PANEL)
+    genes["BCL2"] = np.where(np.arange(n_lines) < 9, 5.0, 0.0)
+    ln_ic50 = pd.DataFrame(rng.normal(0, 1, (n_lines, len(DRUGS))), names, DRUGS)
+    ln_ic50["Venetoclax"] -= 9 * genes["BCL2"]
+    tissue = pd.Series(np.where(np.arange(n_lines) < n_luad, "LUAD", "BRCA"), index=names)
+    return controls._Lines(genes, PANEL, pd.DataFrame(index=names), ln_ic50, tissue)
+
+
+def test_a_gene_that_hardly_varies_is_not_assessable_and_does_not_pass() -> None:
+    control = next(one for one in CONTROLS if one.gene == "BCL2")
+    rows = controls._associations(control, few_lines())
+    assert [row["measure"] for row in rows] == [ASSOCIATION, WITHIN_TISSUE]
+    for row in rows:
+        assert row["why_not_assessable"] == "BCL2 varies in fewer than 10 of 60 lines"
+        assert not row["passes"]
+        assert "rank" not in row
+    varying = next(one for one in CONTROLS if one.gene == "MDM2")
+    for row in controls._associations(varying, few_lines()):
+        assert row["why_not_assessable"] == ""
+        assert row["n_genes"] == len(PANEL) - 1  # it is no rival of other genes either
+
+
+def test_an_attribution_without_a_direction_is_not_assessable() -> None:
+    control = next(one for one in CONTROLS if one.gene == "BCL2")
+    row = controls._row(control, ATTRIBUTION, "vae_ll", np.nan, 1, 682, 60)
+    assert (row["measure"], row["model"], row["passes"]) == (ATTRIBUTION, "vae_ll", False)
+    assert "varies in fewer than 10" in str(row["why_not_assessable"])
+
+
+def test_a_tissue_with_few_lines_costs_its_measure_alone() -> None:
+    control = next(one for one in CONTROLS if one.tissue == "LUAD")
+    *others, here = controls._associations(control, few_lines(n_luad=9))
+    assert here["measure"] == "association in LUAD"
+    assert here["why_not_assessable"] == "only 9 lines, fewer than 10"
+    assert not here["passes"]
+    assert all(row["why_not_assessable"] == "" for row in others)
+    enough = controls._associations(control, few_lines(n_luad=11))[-1]
+    assert (enough["n_lines"], enough["why_not_assessable"]) == (11, "")
+
+
+def test_a_drug_with_few_lines_has_no_association() -> None:
+    lines = few_lines()
+    lines.ln_ic50.loc[lines.ln_ic50.index[9:], "Gefitinib"] = np.nan
+    rows = controls._associations(CONTROLS[0], lines)
+    assert {row["why_not_assessable"] for row in rows} == {"only 9 lines, fewer than 10"}
+
+
+def test_rows_that_are_not_assessable_never_are_the_best_or_pass() -> None:
+    control = next(one for one in CONTROLS if one.gene == "BCL2")
+    rows = controls._associations(control, few_lines())
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    assert not passed_pairs(table, PANEL)["passes"].any()
+    assert best_by_kind(table)["top_share"].isna().all()
+    known = controls._row(control, ASSOCIATION, "", 0.1, 40, 60, 60)  # the wrong direction
+    best = best_by_kind(pd.DataFrame([*rows, known], columns=list(COLUMNS)))
+    assert best["top_share"].tolist() == [40 / 60]
 
 
 @pytest.mark.data

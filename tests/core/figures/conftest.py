@@ -153,7 +153,7 @@ def bands() -> pd.DataFrame:
         ("KRAS", -0.1, 0.0, 0.1, 0.2, 0.3),
         ("TP53", -0.05, -0.02, 0.0, 0.02, 0.05),
     ]
-    table = pd.DataFrame(rows, columns=["gene", "q05", "q25", "median", "q75", "q95"])
+    table = pd.DataFrame(rows, columns=["gene", "q10", "q25", "median", "q75", "q90"])
     return table.assign(n_patients=120)
 
 
@@ -196,14 +196,17 @@ def enriched() -> pd.DataFrame:
 @pytest.fixture
 def biomarkers() -> pd.DataFrame:
     rows = [
-        ("EGFR", "attributed", -0.30, 0.001, 5, ""),
-        ("KRAS", "attributed", 0.10, 0.20, 2, ""),
-        ("TFF1", "associated", 0.60, 0.0, 5, "falls with purity"),
-        ("OPALIN", "associated", -0.20, 0.01, 4, ""),
-        ("LTF", "associated", 0.05, np.nan, 0, ""),
-        ("GKN1", "associated", 0.40, 1e-6, 3, ""),
+        ("EGFR", "attributed", -0.30, -0.50, -0.10, 0.20, 0.001, 0.96, 5, ""),
+        ("KRAS", "attributed", 0.10, -0.05, 0.30, 0.40, 1e-9, 0.32, 2, ""),
+        ("TP53", "attributed", 0.04, 0.02, 0.06, np.nan, np.nan, 0.84, 4, "recurrent"),
+        ("MYC", "attributed", -0.40, -2.00, 0.01, -0.10, 0.03, 0.80, 2, ""),
+        ("TFF1", "associated", 0.60, 0.50, 0.70, 0.60, 0.0, np.nan, 5, "falls with purity"),
+        ("OPALIN", "associated", -0.20, -0.30, -0.10, -0.20, 0.01, np.nan, 4, ""),
+        ("LTF", "associated", 0.05, np.nan, np.nan, 0.05, np.nan, np.nan, 0, ""),
+        ("GKN1", "associated", 0.40, 0.30, 0.50, 0.40, 1e-6, np.nan, 3, ""),
     ]
-    table = pd.DataFrame(rows, columns=["gene", "kind", "effect", "q_value", "votes", "flags"])
+    columns = ["gene", "kind", "effect", "lower", "upper", "correlation", "q_value", "stability"]
+    table = pd.DataFrame(rows, columns=[*columns, "votes", "flags"])
     way = np.where(table["effect"] > 0, "resistant", "sensitive")
     return table.assign(cohort="LUAD", drug="Gefitinib", direction=way)
 
@@ -216,8 +219,8 @@ def panel_genes() -> pd.DataFrame:
         ("GBM", "Temozolomide", "LTF", "associated", 0.1, 0.6, np.nan, np.nan, 0.1, 0.2),
         ("GBM", "Temozolomide", "MGMT", "attributed", 0.05, 0.01, np.nan, np.nan, 0.2, 0.02),
     ]
-    columns = ["cohort", "drug", "gene", "kind", "effect", "q_value"]
-    columns += ["effect_purity", "q_purity", "effect_general", "q_general"]
+    columns = ["cohort", "drug", "gene", "kind", "correlation", "q_value"]
+    columns += ["correlation_purity", "q_purity", "correlation_general", "q_general"]
     return pd.DataFrame(rows, columns=columns)
 
 

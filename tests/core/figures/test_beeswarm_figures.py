@@ -113,7 +113,7 @@ def test_two_models_or_an_unknown_patient_are_refused(swarm) -> None:
 
 def test_bands_span_the_cohort_and_the_patient_stands_on_them(bands, own) -> None:
     found = traces(attribution_bands(bands, own, name="P1"))
-    wide = found["Cohort, 90 % of patients"]
+    wide = found["Cohort, 80 % of patients"]
     at = list(wide.y).index("EGFR")
     assert (wide.x[at], wide.x[at + 1]) == (-0.5, 0.4)
     assert dict(zip(found["P1"].y, found["P1"].x, strict=True))["EGFR"] == -0.7
@@ -128,7 +128,7 @@ def test_bands_rank_genes_that_move_the_patient_or_either_end_of_the_cohort(band
 
 def test_takeaway_of_the_bands_counts_genes_outside_the_cohort(bands, own) -> None:
     assert attribution_bands_takeaway(bands, own, name="P1") == (
-        "P1 lies outside the range of 90 % of the cohort in 1 of 3 genes: EGFR (▼ −0.70)."
+        "P1 lies outside the range of 80 % of the cohort in 1 of 3 genes: EGFR (▼ −0.70)."
     )
     assert "EGFR differs most" in attribution_bands_takeaway(bands)
 

@@ -32,7 +32,9 @@ def genes_of(trace) -> list[str]:
 def test_kinds_are_apart_in_panels_of_their_own_unit(biomarkers) -> None:
     figure = volcano(biomarkers)
     assert "per SD" in figure.layout.xaxis.title.text
+    assert figure.layout.yaxis.title.text.startswith("Stability: share of the 25 members")
     assert "Correlation" in figure.layout.xaxis2.title.text
+    assert figure.layout.yaxis2.title.text.startswith("−log<sub>10</sub> q")
     found = traces(figure)
     assert found["Attributed, ▼ sensitive"].xaxis == "x"
     assert found["Associated, ▼ sensitive"].xaxis == "x2"
@@ -40,7 +42,8 @@ def test_kinds_are_apart_in_panels_of_their_own_unit(biomarkers) -> None:
 
 def test_shape_is_the_kind_and_hollow_is_a_flag(biomarkers) -> None:
     found = traces(volcano(biomarkers))
-    assert list(found["Attributed, ▼ sensitive"].marker.symbol) == ["circle"]
+    assert list(found["Attributed, ▼ sensitive"].marker.symbol) == ["circle", "circle"]
+    assert list(found["Attributed, ▲ resistant"].marker.symbol) == ["circle", "circle-open"]
     associated = found["Associated, ▲ resistant"]
     assert dict(zip(genes_of(associated), associated.marker.symbol, strict=True)) == {
         "TFF1": "diamond-open",
@@ -63,6 +66,51 @@ def test_points_carry_their_gene_in_the_order_of_the_table(biomarkers) -> None:
     np.testing.assert_allclose(found.y, -np.log10(chosen["q_value"]))
 
 
+def test_the_height_of_an_attribution_is_its_stability_whatever_its_q(biomarkers) -> None:
+    for table in (biomarkers, biomarkers.assign(q_value=1e-30)):
+        found = traces(volcano(table, kind="attributed"))
+        heights = {
+            gene: height
+            for trace in found.values()
+            for gene, height in zip(genes_of(trace), trace.y, strict=True)
+        }
+        assert heights == {"EGFR": 0.96, "KRAS": 0.32, "TP53": 0.84, "MYC": 0.80}
+
+
+def test_an_attribution_is_large_where_members_and_models_agree(biomarkers) -> None:
+    found = traces(volcano(biomarkers, kind="attributed"))
+    sizes = {
+        gene: size
+        for trace in found.values()
+        for gene, size in zip(genes_of(trace), trace.marker.size, strict=True)
+    }
+    large = max(sizes.values())
+    assert {gene for gene, size in sizes.items() if size == large} == {"EGFR", "TP53"}
+
+
+def test_an_attribution_is_told_with_its_range_and_without_a_q(biomarkers) -> None:
+    figure = volcano(biomarkers, kind="attributed")
+    told = dict(traces(figure)["Attributed, ▼ sensitive"].customdata)
+    assert told["EGFR"] == "range −0.500 to −0.100, stability 0.96, 5 of 5 models"
+    assert "range over the five models" in notes(figure)
+    assert "an attribution has no p-value" in notes(figure)
+    assert "q =" not in notes(figure)
+
+
+def test_an_attribution_without_stability_is_left_out_and_said(biomarkers) -> None:
+    biomarkers.loc[biomarkers["gene"] == "KRAS", "stability"] = np.nan
+    figure = volcano(biomarkers, kind="attributed")
+    assert genes_of(traces(figure)["Attributed, ▲ resistant"]) == ["TP53"]
+    assert "without an effect or a stability, left out: 1." in notes(figure)
+
+
+def test_a_table_without_stability_is_refused_for_attributed_genes_alone(biomarkers) -> None:
+    table = biomarkers.drop(columns="stability")
+    with pytest.raises(InputDataError, match="volcano of attributed genes lacks stability"):
+        volcano(table)
+    assert len(volcano(table, kind="associated").data) == 2
+
+
 def test_a_q_of_0_is_drawn_beside_the_smallest_and_said(biomarkers) -> None:
     figure = volcano(biomarkers, kind="associated")
     found = traces(figure)["Associated, ▲ resistant"]
@@ -71,9 +119,9 @@ def test_a_q_of_0_is_drawn_beside_the_smallest_and_said(biomarkers) -> None:
     assert "without an effect or a q-value, left out: 1." in notes(figure)
 
 
-def test_line_stands_at_q_of_5_percent(biomarkers) -> None:
+def test_lines_stand_at_a_stability_of_four_fifths_and_at_q_of_5_percent(biomarkers) -> None:
     levels = [line.y0 for line in volcano(biomarkers).layout.shapes if line.y0 == line.y1]
-    np.testing.assert_allclose(levels, [-np.log10(0.05)] * 2)
+    np.testing.assert_allclose(levels, [0.8, -np.log10(0.05)])
 
 
 def test_the_selected_gene_is_ringed_named_and_selectable(biomarkers) -> None:
@@ -93,7 +141,7 @@ def test_a_selected_gene_that_is_not_there_is_said(biomarkers) -> None:
 def test_clear_genes_without_a_flag_are_named(biomarkers) -> None:
     texts = [note.text for note in volcano(biomarkers).layout.annotations]
     assert {"EGFR", "GKN1", "OPALIN"} <= set(texts)
-    assert not {"TFF1", "KRAS"} & set(texts)
+    assert not {"TFF1", "KRAS", "TP53", "MYC"} & set(texts)
 
 
 def test_q_is_said_to_be_about_the_score(biomarkers) -> None:
@@ -102,9 +150,14 @@ def test_q_is_said_to_be_about_the_score(biomarkers) -> None:
 
 def test_takeaway_of_the_volcano_counts_by_kind(biomarkers) -> None:
     assert volcano_takeaway(biomarkers) == (
-        "Gefitinib in LUAD, what goes with the predicted score: 1 of 2 attributed genes "
-        "shown with q < 0.05 (0 ▲, 1 ▼), clearest EGFR (▼ −0.300); 3 of 3 associated genes shown "
-        "with q < 0.05 (2 ▲, 1 ▼), clearest TFF1 (▲ +0.60)."
+        "Gefitinib in LUAD: 3 of 4 attributed genes shown in the top 5 % of at least 20 of 25 "
+        "members (1 ▲, 2 ▼), largest MYC (▼ −0.400); 3 of 3 associated genes shown go with the "
+        "predicted score, q < 0.05 (2 ▲, 1 ▼), clearest TFF1 (▲ +0.60)."
+    )
+    unstable = biomarkers[biomarkers["kind"] == "attributed"].assign(stability=0.2)
+    assert volcano_takeaway(unstable) == (
+        "Gefitinib in LUAD: 0 of 4 attributed genes shown in the top 5 % of at least 20 of 25 "
+        "members (0 ▲, 0 ▼)."
     )
 
 
@@ -136,14 +189,15 @@ def test_adjustments_stand_beside_the_plain_correlation(panel_genes) -> None:
         assert (found[name].x[at], found[name].marker.symbol[at]) == (x, symbol)
 
 
-def test_an_attributed_effect_is_no_correlation_and_is_not_drawn_as_one(panel_genes) -> None:
-    figure = adjustment(panel_genes)
+def test_an_attributed_gene_is_shown_by_its_correlation_alone(panel_genes) -> None:
+    table = panel_genes.assign(effect=-7.0, lower=-9.0, upper=-5.0, direction="sensitive")
+    figure = adjustment(table)
     mgmt = "MGMT (GBM, Temozolomide)"
-    assert mgmt not in traces(figure)["Plain"].y
-    assert mgmt in traces(figure)["Given general resistance"].y
-    assert f"log-odds per SD: {mgmt} ▲ +0.050" in notes(figure)
-    known = adjustment(panel_genes.assign(correlation=0.25))
-    assert mgmt in traces(known)["Plain"].y
+    plain = traces(figure)["Plain"]
+    assert plain.x[list(plain.y).index(mgmt)] == 0.05
+    assert f"Read by the models: {mgmt}." in notes(figure)
+    assert adjustment_takeaway(table) == adjustment_takeaway(panel_genes)
+    assert f"{mgmt} ▲ holds" in adjustment_takeaway(table)
 
 
 def test_unknown_purity_is_said(panel_genes) -> None:
@@ -152,12 +206,12 @@ def test_unknown_purity_is_said(panel_genes) -> None:
 
 def test_takeaway_of_the_adjustment_says_what_holds(panel_genes) -> None:
     assert adjustment_takeaway(panel_genes[:3]) == (
-        "Going with the predicted score: TFF1 (LUAD, Gefitinib) ▼ does not hold after adjustment; "
-        "OPALIN (GBM, Temozolomide) ▲ holds after adjustment; LTF (GBM, Temozolomide) ▲ not clear "
-        "even unadjusted."
+        "Correlation with the predicted score: TFF1 (LUAD, Gefitinib) ▼ does not hold after "
+        "adjustment; OPALIN (GBM, Temozolomide) ▲ holds after adjustment; LTF (GBM, Temozolomide) "
+        "▲ not clear even unadjusted."
     )
     assert adjustment_takeaway(panel_genes[:1].assign(verdict="opposite direction")) == (
-        "Going with the predicted score: TFF1 ▼ does not hold after adjustment (the claim: "
+        "Correlation with the predicted score: TFF1 ▼ does not hold after adjustment (the claim: "
         "opposite direction)."
     )
 
@@ -169,7 +223,7 @@ def test_verdicts_stand_beneath_their_gene(panel_genes) -> None:
 
 def test_a_gene_that_is_not_assessable_has_a_row_and_no_mark(panel_genes) -> None:
     empty = panel_genes[:1].copy()
-    empty[["effect", "q_value", "effect_purity", "effect_general"]] = np.nan
+    empty[["correlation", "q_value", "correlation_purity", "correlation_general"]] = np.nan
     assert "TFF1 not assessable" in adjustment_takeaway(empty)
     assert all(len(trace.x) == 0 for trace in adjustment(empty).data)
 

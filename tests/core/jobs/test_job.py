@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import time
 
 import pandas as pd
@@ -65,3 +66,22 @@ def test_a_cancelled_job_has_no_result_and_leaves_nothing() -> None:
     assert not job.folder.exists()
     with pytest.raises(JobError, match="cancelled"):
         job.result()
+
+
+def test_a_job_that_nobody_holds_any_more_is_stopped_and_leaves_nothing() -> None:
+    job = Job.start("attribute_cohort", ARGUMENTS)
+    process, folder = job.process, job.folder
+    assert folder.is_dir()
+    del job
+    gc.collect()
+    assert process.poll() is not None
+    assert not folder.exists()
+
+
+def test_an_unexpected_failure_says_its_kind_and_no_values() -> None:
+    job = Job.start("attribute_cohort", {**ARGUMENTS, "patient": "secret"})
+    wait(job)
+    with pytest.raises(JobError, match="TypeError") as caught:
+        job.result()
+    assert "secret" not in str(caught.value)
+    job.forget()
