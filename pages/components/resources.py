@@ -487,7 +487,8 @@ def _enrichment(
 
     sets = find_gene_sets(collection) if collection else load_pathways()
     if method == "ora":
-        background = tests.choose_background(genes, model_set().genes)
+        measured = tests.genes_of_cohort(evidence("cohort_genes"), cohort)
+        background = tests.choose_background(genes, model_set().genes, cohort=measured)
         return tests.over_representation(genes, sets, background)
     table = evidence("biomarkers")
     rows = table[

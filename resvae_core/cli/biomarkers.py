@@ -50,10 +50,14 @@ def biomarkers(
 ) -> None:
     """List the genes that move or follow what the models predict for the patients of a cohort.
 
-    Attributed genes are those that the models read; associated ones are all others that were
-    measured. A finding is about predicted scores: nobody's response to a drug is in it. All nine
-    drugs of a cohort are always computed, so that its rows do not depend on --drug; q is
-    Benjamini-Hochberg over the cohorts that are named.
+    Attributed genes are those that the models read: lower and upper are the range of their effect
+    over the five models, votes and stability say how far models and their members agree, and an
+    attribution has no p-value. Associated genes are all others that were measured: lower and upper
+    are a 95 % interval. p and q are, for both, of the correlation with the ensemble's score.
+
+    A finding is about predicted scores: nobody's response to a drug is in it. All nine drugs of a
+    cohort are always computed, so that its rows do not depend on --drug; q is Benjamini-Hochberg
+    over the cohorts that are named.
     """
     cohorts, drugs = _cohorts(cohort), [find_drug(name).name for name in drug or ()]
     _check_drugs(drugs, cohorts)

@@ -154,13 +154,15 @@ def volcano_takeaway(table: pd.DataFrame, *, kind: Kind = "") -> str:
         attributed = shown == "attributed"
         found = part[part["height"] >= STABLE] if attributed else part[part["clear"]]
         counts = found["direction"].value_counts()
-        sides = ", ".join(f"{counts.get(side, 0)} {CALLS[side].symbol}" for side in DIRECTIONS)
+        sides = ", ".join(f"{counts.get(side, 0):,} {CALLS[side].symbol}" for side in DIRECTIONS)
         holds = _STABLE_WORDS if attributed else f"go with the predicted score, q < {Q_CLEAR:g}"
-        words = f"{len(found)} of {len(part)} {word.lower()} genes shown {holds} ({sides})"
+        words = f"{len(found):,} of {len(part):,} {word.lower()} genes shown {holds} ({sides})"
         if len(found):
             first = _clearest(found, shown).iloc[0]
             most = "largest" if attributed else "clearest"
-            words += f", {most} {first['gene']} ({with_sign(first['effect'], _DIGITS[shown])})"
+            flags = f"; flagged: {first['flags']}" if _is_flagged(first["flags"]) else ""
+            effect = with_sign(first["effect"], _DIGITS[shown])
+            words += f", {most} {first['gene']} ({effect}{flags})"
         parts.append(words)
     return f"{rows['drug'].iloc[0]} in {rows['cohort'].iloc[0]}: {'; '.join(parts)}."
 
@@ -450,9 +452,14 @@ def _in_words(row: Mapping[Hashable, Any]) -> str:
             known.insert(0, f"range {signed(row['lower'], 3)} to {signed(row['upper'], 3)}")
     if (votes := row.get("votes", np.nan)) == votes:
         known.append(f"{votes:.0f} of 5 models")
-    if isinstance(row["flags"], str) and row["flags"]:
+    if _is_flagged(row["flags"]):
         known.append(row["flags"])
     return ", ".join(known)
+
+
+def _is_flagged(flags: object) -> bool:
+    """Return whether there is a flag; tables from files have NaN for none."""
+    return isinstance(flags, str) and flags != ""
 
 
 def _add_ring(figure: go.Figure, row: pd.DataFrame, column: int) -> None:
@@ -514,6 +521,8 @@ def _name_genes(
                 # outwards, where a volcano has no points
                 xanchor="left" if x >= 0 else "right",
                 xshift=(13 if gene == selected else 5) * (1 if x >= 0 else -1),
+                # off the line, on which many stabilities stand
+                yshift=8 if kind == "attributed" else 0,
                 font={"size": 11},
                 row=1,
                 col=column,

@@ -15,6 +15,7 @@ from resvae_core.data.transfer_drugs import TRANSFER_COHORTS, load_transfer_drug
 from resvae_core.evaluation.alignment import alignment_effect
 from resvae_core.evaluation.clinical_response import response_table
 from resvae_core.evaluation.transfer import transfer_table
+from resvae_core.explain.associations import standardise_genes
 from resvae_core.explain.attribution import Parts, matrices_of_set
 from resvae_core.explain.biomarkers import biomarker_table, shipped_rows
 from resvae_core.explain.cohort_reading import CohortReading, read_patients
@@ -104,15 +105,13 @@ def mean_profiles(cohorts: Mapping[str, Expression], genes: tuple[str, ...]) -> 
 
 
 def measured_genes(cohorts: Mapping[str, Patients]) -> pd.DataFrame:
-    """Return the genes that each cohort has: the background of what was found among them."""
-    return pd.DataFrame(
-        [
-            (code, gene)
-            for code, patients in cohorts.items()
-            for gene in sorted(map(str, patients.values.columns))
-        ],
-        columns=["cohort", "gene"],
-    )
+    """Return the genes that could have been found in each cohort: measured, and varying enough."""
+    rows = []
+    for code, patients in cohorts.items():
+        varies = np.isfinite(standardise_genes(patients.values.to_numpy(float))).all(axis=0)
+        assessable = np.flatnonzero(varies)
+        rows += [(code, gene) for gene in sorted(map(str, patients.values.columns[assessable]))]
+    return pd.DataFrame(rows, columns=["cohort", "gene"])
 
 
 def attribution_bands(

@@ -81,7 +81,7 @@ def test_both_axes_have_one_scale(cell_lines) -> None:
 
 def test_takeaway_says_tissue_and_response_of_the_nearest(cell_lines, place, nearest) -> None:
     assert line_map_takeaway(cell_lines, patient=place, nearest=nearest, tissue="LUAD") == (
-        "Of the 3 cell lines nearest to P1 (first PC-9, A549, U-87), 2 are LUAD, which 50% of all "
+        "Of the 3 cell lines nearest to P1 (first PC-9, A549, U-87), 2 are LUAD, as 50% of all "
         "lines are; 2 were measured and 1 of these is resistant."
     )
     assert line_map_takeaway(cell_lines) == "4 cell lines of 3 tissues on one map."

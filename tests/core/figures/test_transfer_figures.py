@@ -71,8 +71,8 @@ def test_z_scores_are_said_not_to_tell_a_level(tasks) -> None:
 
 def test_takeaway_of_the_tasks_names_both_ends(tasks) -> None:
     assert task_heatmap_takeaway(tasks) == (
-        "Ensemble of five: median probability of resistance from 0.20 (Cisplatin, LUAD) to 0.40 "
-        "(Cisplatin, PAAD) over 4 cells."
+        "Ensemble of five: median probability of resistance from 0.20 (Cisplatin, LUAD) to 0.30 "
+        "(Temozolomide, GBM) over 3 cells."
     )
     unknown = task_heatmap_takeaway(tasks.assign(median=np.nan))
     assert unknown.endswith("is not known for any drug.")
