@@ -21,7 +21,6 @@ import pandas as pd
 
 from resvae_core.cli.options import write_table, write_tables
 from resvae_core.config import models_folder
-from resvae_core.explain.attribution import attribute
 from resvae_core.models.base import WEIGHTS_FILE, ResponseModel
 from resvae_core.models.model_set import CHUNK, ModelSet
 from resvae_core.registry.store import load_model_set
@@ -42,7 +41,6 @@ def main() -> None:
     batch = timed(lambda: model_set.predict(many, cancer_type="LUAD"), repeats=3)
     print(f"| 1,000 samples × 72 drugs × all models (median of 3) | {batch:.2f} s |")
     report_memory()
-    report_explanations(model_set, one)
     if {TEACHER, STUDENT} <= set(model_set.models):
         report_distillation(model_set)
 
@@ -102,14 +100,6 @@ def memory_mb(line: str) -> float:
     """Return a line of this process's status (Linux) in MB: ``VmRSS`` now, ``VmHWM`` the peak."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.split(f"{line}:")[1].split()[0]) / 1024
-
-
-def report_explanations(model_set: ModelSet, one: Expression) -> None:
-    """Print how long it takes to explain one sample's prediction of one drug."""
-    for kind in model_set.learned:
-        model, samples = model_set.model(kind), model_set.samples(one)
-        reasons = timed(lambda m=model, s=samples: attribute(m, s, "Cisplatin"), repeats=5)
-        print(f"| explain 1 sample, 1 drug, {kind}, warm (median of 5) | {reasons:.3f} s |")
 
 
 def report_distillation(model_set: ModelSet) -> None:

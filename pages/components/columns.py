@@ -252,7 +252,8 @@ BIOMARKERS: Columns = {
         min_value=0.0,
         max_value=1.0,
         format=_SHARE,
-        help="Share of the 25 members (5 models × 5 folds) that rank it in their top 5 %",
+        help="Share of the 25 members (5 models × 5 folds) that rank it in their top 5 %, on 64 "
+        "patients evenly spread over the cohort",
     ),
     "correlation": cc.NumberColumn(
         "Correlation with the score", format="%+.2f", help="Over patients, with the ensemble"

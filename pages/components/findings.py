@@ -245,7 +245,7 @@ def _effect(row: dict[Hashable, Any]) -> str:
         return f"{spread}, 95 % interval); {votes} agree"
     return (
         f"{spread} over the five models); among the leading 5 % of genes in {votes}, stability "
-        f"{row['stability']:.2f}"
+        f"{_small(row['stability'])}"
     )
 
 

@@ -80,8 +80,9 @@ def show_shared(session: Session, forecast: Forecast) -> None:
     table = predictions.shared_genes(session)
     st.caption(
         "Genes among the 20 largest parts of at least three of the five models, in one direction. "
-        "What several kinds of model lean on is less likely to be an accident of one; all five "
-        "learned from the same cell lines, so they can share an error too."
+        "What several models lean on is less likely to be an accident of one. Three of the five "
+        "are networks of one design, and all learned from the same cell lines, so they can share "
+        "an error too."
     )
     if table.empty:
         st.markdown("No gene is among the leading ones of three models, in the same direction.")

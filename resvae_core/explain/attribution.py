@@ -292,7 +292,7 @@ def member_matrices_of_set(
 ) -> dict[str, Array]:
     """Explain the members of several models; the ensemble takes over what its parts say.
 
-    Returns kind to what `member_matrices` gives. Parameters and errors are those of `attribute_set`.
+    Returns kind to what `member_matrices` gives. Parameters and errors as `attribute_set`.
     """
     return _explain_members(_models(model_set, kinds), samples, drug, background)
 

@@ -21,11 +21,9 @@ from scipy.stats import rankdata
 
 from resvae_core.explain.associations import (
     Correlations,
-    correlate,
-    correlate_given,
     false_discovery,
 )
-from resvae_core.explain.cohort_reading import ENSEMBLE, CohortReading
+from resvae_core.explain.cohort_reading import ENSEMBLE, CohortReading, adjusted_correlations
 
 Array = NDArray[np.float64]
 
@@ -154,12 +152,10 @@ def panel_sentence(rows: pd.DataFrame) -> str:
 
 def _genome(reading: CohortReading, drug: str) -> pd.DataFrame:
     """Correlate every measured gene with every model's log-odds of one drug."""
-    values = reading.values.to_numpy(float)
     kinds = list(reading.log_odds)
     scores = np.column_stack([reading.scores(kind, [drug])[:, 0] for kind in kinds])
-    plain = correlate(values, scores)
-    general = correlate_given(values, scores, reading.general([drug])[:, 0])
-    purity = correlate_given(values, scores, reading.purity) if reading.has_purity else None
+    found = adjusted_correlations(reading, scores, reading.general([drug])[:, 0])
+    plain = found.plain
     tables = []
     for number, kind in enumerate(kinds):
         p_value = plain.p_value[:, number]
@@ -173,8 +169,8 @@ def _genome(reading: CohortReading, drug: str) -> pd.DataFrame:
                 "q_value": false_discovery(p_value),
                 "rank": _ranks(plain.effect[:, number]),
                 "n_genes": int(np.isfinite(p_value).sum()),
-                **_column(purity, number, "purity", len(p_value)),
-                **_column(general, number, "general", len(p_value)),
+                **_column(found.purity, number, "purity", len(p_value)),
+                **_column(found.general, number, "general", len(p_value)),
             },
             index=reading.values.columns,
         )

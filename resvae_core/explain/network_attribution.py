@@ -34,7 +34,7 @@ stretches a score at most fourfold, which leaves it below 1e-3 log-odds."""
 SMALLEST_GAP = 1e-5
 """Gap that single precision cannot tell from none."""
 MAX_HALVINGS = 10
-"""Halvings of a piece, at most: what is left of a bend in the function is then a millionth of it."""
+"""Halvings of a piece, at most: what is left of a bend in the function is a millionth then."""
 N_POINTS = 256
 """Points that gradients are taken at in one go: what the processor's caches hold."""
 
