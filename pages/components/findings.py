@@ -307,6 +307,8 @@ def show_panel(session: Session) -> None:
         "Response to neither pair can be tested here: hardly any is recorded."
     )
     panel = resources.evidence("named_panel")
+    for sentence in resources.panel_sentences():
+        st.markdown(f"- {messages.plain(sentence)}")
     st.dataframe(
         panel[panel["model"] == ENSEMBLE],
         hide_index=True,

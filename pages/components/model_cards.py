@@ -90,8 +90,9 @@ def _show_controls(card: Card) -> None:
     )
     st.caption(
         "Attribution: rank among the genes the model reads. Association: rank of the gene's "
-        "correlation with measured ln IC50 on cell lines, no model involved. A model that reads "
-        "expression cannot see a mutation."
+        "correlation with measured ln IC50 on cell lines, or of the effect of its mutation, no "
+        "model involved. The two BRAF pairs stand there by mutation, which a model that reads "
+        "expression cannot see."
     )
 
 

@@ -306,6 +306,13 @@ def evidence_if_any(name: str) -> pd.DataFrame | None:
         return None
 
 
+def panel_sentences() -> list[str]:
+    """Say of each gene that the paper names what our models find."""
+    from resvae_core.explain.named_panel import panel_sentence
+
+    return [panel_sentence(rows) for _, rows in evidence("named_panel").groupby("gene", sort=False)]
+
+
 @st.cache_data(max_entries=2, show_spinner=False)
 def _evidence_about(digest: str) -> Evidence:
     from resvae_core.registry.evidence import describe_evidence

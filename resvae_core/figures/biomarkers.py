@@ -245,10 +245,10 @@ def adjustment_takeaway(table: pd.DataFrame) -> str:
         elif not known:
             words = "no adjustment possible"
         else:
-            words = "holds after adjustment" if held else "does not hold after adjustment"
+            words = "also after adjustment" if held else "not after adjustment"
         sign = "" if np.isnan(plain) else f" {style_of(plain).symbol}"
-        said = f" (the claim: {row['verdict']})" if row.get("verdict") else ""
-        parts.append(f"{row['row']}{sign} {words}{said}")
+        said = f" {row['verdict']}:" if row.get("verdict") else ""
+        parts.append(f"{row['row']}{said}{sign} {words}")
     return f"Correlation with the predicted score: {'; '.join(parts)}."
 
 
@@ -582,7 +582,7 @@ def _adjustment_labels(rows: pd.DataFrame) -> list[str]:
     if "verdict" not in rows:
         return list(rows["row"])
     return [
-        f"{row}<br><span style='font-size:10px'>the claim: {verdict}</span>"
+        f"{row}<br><span style='font-size:10px'>the paper's claim: {verdict}</span>"
         for row, verdict in zip(rows["row"], rows["verdict"], strict=True)
     ]
 

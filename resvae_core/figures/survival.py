@@ -123,7 +123,8 @@ def _add_group(figure: go.Figure, curves: KaplanMeier, name: str, style: SeriesS
     row = curves.summary[curves.summary["group"] == name].to_dict("records")[0]
     months = curve["time_days"] / DAYS_PER_MONTH
     known = curve["lower"].notna()
-    step = {"shape": "hv", "width": 0}
+    shape = "linear" if curves.read_off else "hv"
+    step = {"shape": shape, "width": 0}
     shared = {"legendgroup": name, "x": months[known], "mode": "lines", "line": step}
     quiet = {"showlegend": False, "hoverinfo": "skip"}
     band = faded(style.colour, 0.16)
@@ -138,7 +139,7 @@ def _add_group(figure: go.Figure, curves: KaplanMeier, name: str, style: SeriesS
             mode="lines",
             name=_legend_words(row),
             legendgroup=name,
-            line={"shape": "hv", "color": style.colour, "dash": style.dash, "width": 2.2},
+            line={"shape": shape, "color": style.colour, "dash": style.dash, "width": 2.2},
             customdata=curve[["lower", "upper", "at_risk"]],
             hovertemplate=(
                 f"{name}: %{{y:.2f}} (%{{customdata[0]:.2f}}–%{{customdata[1]:.2f}}), "

@@ -31,8 +31,8 @@ MEDIANS = ("median", "median_lower", "median_upper")
 N_TICKS = 8
 """Points of a curve whose number at risk is shown."""
 NOTE = (
-    "Points at which ten or more patients of the cohort have left since the one before; numbers at "
-    "risk rounded to tens, medians to months."
+    "Read off at points between which ten or more patients of the cohort left, and drawn straight "
+    "between them; numbers at risk rounded to tens, medians to months."
 )
 
 
@@ -140,6 +140,7 @@ def restore_survival(aggregate: Aggregate) -> tuple[KaplanMeier, LogRank, Hazard
         endpoint=endpoint,
         description=f"{test['description']} {NOTE}",
         n_excluded=n_excluded,
+        read_off=True,
     )
     log_rank_test = LogRank(
         statistic=float(test["test_statistic"]),

@@ -41,6 +41,8 @@ class KaplanMeier:
         How the groups were formed, as a sentence.
     n_excluded
         Patients left out because they lack an outcome or a group.
+    read_off
+        Whether the curve is known at a few points only, and not where it steps between them.
     """
 
     curve: pd.DataFrame
@@ -49,6 +51,7 @@ class KaplanMeier:
     endpoint: str
     description: str
     n_excluded: int
+    read_off: bool = False
 
     @property
     def small_groups(self) -> tuple[str, ...]:

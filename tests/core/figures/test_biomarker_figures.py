@@ -198,7 +198,7 @@ def test_an_attributed_gene_is_shown_by_its_correlation_alone(panel_genes) -> No
     assert plain.x[list(plain.y).index(mgmt)] == 0.05
     assert f"Read by the models: {mgmt}." in notes(figure)
     assert adjustment_takeaway(table) == adjustment_takeaway(panel_genes)
-    assert f"{mgmt} ▲ holds" in adjustment_takeaway(table)
+    assert f"{mgmt} ▲ also after" in adjustment_takeaway(table)
 
 
 def test_unknown_purity_is_said(panel_genes) -> None:
@@ -207,19 +207,18 @@ def test_unknown_purity_is_said(panel_genes) -> None:
 
 def test_takeaway_of_the_adjustment_says_what_holds(panel_genes) -> None:
     assert adjustment_takeaway(panel_genes[:3]) == (
-        "Correlation with the predicted score: TFF1 (LUAD, Gefitinib) ▼ does not hold after "
-        "adjustment; OPALIN (GBM, Temozolomide) ▲ holds after adjustment; LTF (GBM, Temozolomide) "
-        "▲ not clear even unadjusted."
+        "Correlation with the predicted score: TFF1 (LUAD, Gefitinib) ▼ not after adjustment; "
+        "OPALIN (GBM, Temozolomide) ▲ also after adjustment; LTF (GBM, Temozolomide) ▲ not clear "
+        "even unadjusted."
     )
     assert adjustment_takeaway(panel_genes[:1].assign(verdict="opposite direction")) == (
-        "Correlation with the predicted score: TFF1 ▼ does not hold after adjustment (the claim: "
-        "opposite direction)."
+        "Correlation with the predicted score: TFF1 opposite direction: ▼ not after adjustment."
     )
 
 
 def test_verdicts_stand_beneath_their_gene(panel_genes) -> None:
     labels = adjustment(panel_genes.assign(verdict="not confirmed")).layout.yaxis.ticktext
-    assert all("the claim: not confirmed" in label for label in labels)
+    assert all("the paper's claim: not confirmed" in label for label in labels)
 
 
 def test_a_gene_that_is_not_assessable_has_a_row_and_no_mark(panel_genes) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,3 +100,10 @@ def test_takeaway_says_not_reached_instead_of_a_number() -> None:
     assert takeaway == (
         "Progression-free interval, median by group: all not reached (n = 12, 1 events)."
     )
+
+
+def test_a_curve_known_at_points_only_is_drawn_straight_between_them(curves) -> None:
+    for read_off, shape in ((False, "hv"), (True, "linear")):
+        lines = kaplan_meier_plot(replace(curves, read_off=read_off)).data
+        drawn = [line for line in lines if line.mode == "lines"]
+        assert {line.line.shape for line in drawn} == {shape}

@@ -74,3 +74,10 @@ def test_a_small_group_does_not_travel() -> None:
     outcome, values = patients(18)
     with pytest.raises(SurvivalDataError, match="fewer than 10 patients"):
         aggregate_survival(outcome, values)
+
+
+def test_restored_curves_say_that_they_were_read_off() -> None:
+    outcome, values = patients()
+    restored, _, _ = restore_survival(aggregate_survival(outcome, values))
+    assert restored.read_off
+    assert not kaplan_meier(outcome, group_by_expression(values)).read_off
