@@ -25,9 +25,11 @@ with frame.open_page("home") as session:
         if st.button("Upload a profile", type="primary", icon=":material/upload_file:"):
             frame.go_to("upload", session)
     with research.container(border=True, height="stretch"):
-        st.subheader("A gene's survival", anchor=False)
-        st.markdown("Kaplan–Meier by the expression of a gene, in a cohort.")
-        frame.link_to("survival", session, "Survival")
+        st.subheader("Findings in cohorts", anchor=False)
+        st.markdown("Genes behind predicted resistance in five cohorts, and survival by them.")
+        with st.container(horizontal=True):
+            frame.link_to("biomarkers", session, "Biomarkers")
+            frame.link_to("survival", session, "Survival")
     with system.container(border=True, height="stretch"):
         st.subheader("How good the models are", anchor=False)
         st.markdown("Leaderboard with the floors on it, and a card for each model.")
