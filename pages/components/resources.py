@@ -310,7 +310,8 @@ def panel_sentences() -> list[str]:
     """Say of each gene that the paper names what our models find."""
     from resvae_core.explain.named_panel import panel_sentence
 
-    return [panel_sentence(rows) for _, rows in evidence("named_panel").groupby("gene", sort=False)]
+    table = evidence("named_panel").fillna({"reason": ""})
+    return [panel_sentence(rows) for _, rows in table.groupby("gene", sort=False)]
 
 
 @st.cache_data(max_entries=2, show_spinner=False)

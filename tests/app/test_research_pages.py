@@ -97,6 +97,10 @@ def test_the_paper_s_genes_have_a_verdict_each(open_page) -> None:
     assert set(panel["gene"]) == {"TFF1", "OPALIN", "LTF", "IL2RA", "SLC17A7"}
     verdicts = {"confirmed", "not confirmed", "opposite direction", "not assessable"}
     assert set(panel["verdict"]) <= verdicts
+    shown = words(app)
+    assert "nan" not in shown.split()
+    for row in panel.to_dict("records"):
+        assert f"{row['gene']} ({row['cohort']}, {row['drug']})" in shown.replace("\\", "")
 
 
 def test_basket_holds_genes_over_pages_and_stays_out_of_the_link(open_page) -> None:
