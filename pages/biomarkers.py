@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components import enrichment, findings, frame
+from pages.components import enrichment, findings, frame, pickers
 
 with frame.open_page("biomarkers") as session:
     st.caption(
@@ -10,7 +10,7 @@ with frame.open_page("biomarkers") as session:
         "A finding is about the models' scores: nobody's response to a drug is in it."
     )
     findings.need_evidence()
-    findings.choose_view(session)
+    pickers.choose_part(session, "findings", findings.VIEWS)
     if session.findings == "panel":
         findings.show_panel(session)
     else:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components import cohorts, findings, frame
+from pages.components import cohorts, findings, frame, pickers
 
 SHOW = {
     "tasks": cohorts.show_tasks,
@@ -16,7 +16,7 @@ with frame.open_page("cohort") as session:
         "Predictions for many patients at once, by the model chosen above. What holds for a "
         "cohort need not hold for a patient."
     )
-    cohorts.choose_view(session)
+    pickers.choose_part(session, "cohort_view", cohorts.VIEWS)
     if session.cohort_view != "samples":
         findings.need_evidence()
     SHOW[session.cohort_view](session)

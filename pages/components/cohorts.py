@@ -10,7 +10,6 @@ from pages.components import columns, panels, predictions, resources, verdicts
 from pages.components.downloads import csv_button
 from pages.components.findings import choose_cohort, notes
 from pages.components.messages import plain
-from pages.components.state import Session, load_session
 from resvae_core.config import RESEARCH_USE
 from resvae_core.figures.palette import FLOORS, model_word
 from resvae_core.figures.transfer import (
@@ -24,6 +23,8 @@ from resvae_core.figures.transfer import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pages.components.state import Session
+
 VIEWS = {
     "tasks": "Five cohorts",
     "response": "Recorded response",
@@ -36,25 +37,6 @@ VALUES = {
     "agreement": "Share for whom four of five models agree",
     "stability_members": "Stability of the order over folds",
 }
-
-
-def choose_view(session: Session) -> None:
-    """Offer the parts of the page."""
-    st.session_state["cohort_views"] = session.cohort_view
-    st.segmented_control(
-        "Show",
-        list(VIEWS),
-        format_func=VIEWS.__getitem__,
-        key="cohort_views",
-        required=True,
-        on_change=_take_view,
-    )
-
-
-def _take_view() -> None:
-    session = load_session()
-    session.cohort_view = st.session_state["cohort_views"]
-    session.write_link()
 
 
 def show_tasks(session: Session) -> None:

@@ -53,19 +53,6 @@ SIGNIFICANT = 0.05
 WAYS = {"resistant": "more", "sensitive": "less"}
 
 
-def choose_view(session: Session) -> None:
-    """Offer the parts of the page."""
-    st.session_state["findings_view"] = session.findings
-    st.segmented_control(
-        "Show",
-        list(VIEWS),
-        format_func=VIEWS.__getitem__,
-        key="findings_view",
-        required=True,
-        on_change=_take_view,
-    )
-
-
 def choose_task(session: Session) -> pd.DataFrame:
     """Offer cohort and drug of the shipped findings; return their rows."""
     table = resources.evidence("biomarkers")
@@ -87,12 +74,6 @@ def choose_cohort(session: Session, known: list[str]) -> str:
     if session.cohort not in known:
         session.cohort = session.cancer_type if session.cancer_type in known else known[0]
     return choose(session, "cohort", "Cohort", known, words=cohort_word, required=True)
-
-
-def _take_view() -> None:
-    session = load_session()
-    session.findings = st.session_state["findings_view"]
-    session.write_link()
 
 
 def show_browser(session: Session, rows: pd.DataFrame) -> None:

@@ -79,6 +79,21 @@ def choose(
     return str(getattr(session, field))
 
 
+def choose_part(session: Session, field: str, words: dict[str, str]) -> None:
+    """Offer the parts of a page side by side; the choice is kept in a field of the session."""
+    key = f"choose_{field}"
+    st.session_state[key] = getattr(session, field)
+    st.segmented_control(
+        "Show",
+        list(words),
+        format_func=words.__getitem__,
+        key=key,
+        required=True,
+        on_change=_keep,
+        args=(field, key),
+    )
+
+
 def _keep(field: str, key: str) -> None:
     """Write a widget's value back into the session."""
     session = load_session()
