@@ -22,7 +22,10 @@ from resvae_core.config import PROJECT_ROOT
 PORT = 8799
 ADDRESS = f"http://127.0.0.1:{PORT}"
 READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-PAGES = ("Upload & QC", "Overview", "Drug", "Why?", "Survival", "Models")
+PAGES = (
+    *("Upload & QC", "Overview", "Drug", "Why?", "Similar"),
+    *("Biomarkers", "Survival", "Cohort", "Models"),
+)
 N_ROUNDS = 5
 NOT_YET = ("ERR_CONNECTION_REFUSED", "chrome-error://")
 """What Chromium says while the server does not listen; the second as its error page opens."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 import re
 from dataclasses import replace
@@ -8,7 +9,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import resources
+from pages.components import predictions, resources
 from pages.components.downloads import csv_text
 from pages.components.frame import PAGES
 from pages.components.state import KEY, Session
@@ -396,7 +397,19 @@ def test_download_opens_with_the_research_use_line(patients) -> None:
 
 
 def test_patient_caches_are_of_the_session_and_hold_nothing_on_disk() -> None:
-    for cached in (resources._forecast, resources._ranges, resources._attribution):
+    cached_of_patients = [
+        function for function in vars(predictions).values() if hasattr(function, "_info")
+    ]
+    assert len(cached_of_patients) == 5
+    for cached in cached_of_patients:
         assert cached._info.scope == "session"
         assert cached._info.persist is None
         assert cached._info.max_entries is not None
+
+
+def test_what_all_sessions_share_is_nothing_of_a_patient() -> None:
+    shared = [function for function in vars(resources).values() if hasattr(function, "_info")]
+    assert shared
+    for cached in shared:
+        names = inspect.signature(cached).parameters
+        assert not {"session", "_expression", "_upload", "sample"} & set(names)
