@@ -59,8 +59,9 @@ def _offer(key: str, cohort: str, drug: str, model: str) -> None:
 
 
 def _start(key: str, cohort: str, drug: str, model: str) -> None:
-    arguments = {"cohort": cohort, "drug": drug, "model": model}
-    _jobs()[key] = Job.start("attribute_cohort", arguments)
+    if key not in _jobs():  # another visitor may have been faster
+        arguments = {"cohort": cohort, "drug": drug, "model": model}
+        _jobs()[key] = Job.start("attribute_cohort", arguments)
 
 
 @st.fragment(run_every=POLL_SECONDS)

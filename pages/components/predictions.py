@@ -61,14 +61,17 @@ def _ranges(digest: str, models: str, _expression: Expression) -> pd.DataFrame:
     return ranges.rename_axis("sample").reset_index()
 
 
-def attributions(session: Session) -> dict[str, Attribution]:
-    """Explain the session's drug and sample by every learned model."""
-    return _attributions(session, session.background)
+def attributions(session: Session, background: str = "") -> dict[str, Attribution]:
+    """Explain the session's drug and sample by every learned model.
 
-
-def _attributions(session: Session, background: str) -> dict[str, Attribution]:
+    Parameters
+    ----------
+    background
+        ``reference`` or ``cohort``; the session's own where empty.
+    """
     expression = session.expression()
-    code = session.cancer_type if background == "cohort" else ""
+    chosen = background or session.background
+    code = session.cancer_type if chosen == "cohort" else ""
     key = (session.drug, code, resources.set_digest())
     return _explain(expression.digest(), *key, expression)
 
@@ -181,11 +184,15 @@ def responses_of(nearest: pd.DataFrame, drug: str) -> dict[str, float]:
 
 
 def beside_cohort(cohort: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
-    """Return a cohort's attributions with the sample's own of the same genes."""
+    """Return a cohort's attributions with the sample's own of the same genes.
+
+    A patient of the cohort who has the sample's name gives way to it.
+    """
     import pandas as pd
 
+    others = cohort[~cohort["sample"].isin(own["sample"].unique())]
     mine = own.loc[own["gene"].isin(cohort["gene"].unique()), list(cohort.columns)]
-    return pd.concat([cohort, mine], ignore_index=True)
+    return pd.concat([others, mine], ignore_index=True)
 
 
 def forget_patient() -> None:

@@ -110,10 +110,16 @@ def show_pathways(session: Session, forecast: Forecast) -> None:
 
 def show_against_cohort(session: Session, forecast: Forecast) -> None:
     """Show the patient's attributions among those of a cohort."""
-    own = predictions.attributions(session)[session.model].table
+    # a cohort is explained from the mean of the reference, so the patient is here, too
+    own = predictions.attributions(session, "reference")[session.model].table
+    if session.background != "reference":
+        st.caption("Compared with the mean of the reference here, whatever is chosen above.")
     bands = _shipped_bands(session)
     if bands is None:
-        st.caption(_why_no_bands(session))
+        st.caption(
+            "How attributions spread over a cohort is shipped for lung adenocarcinoma and "
+            "glioblastoma, nine drugs each; not for this cancer type and drug."
+        )
     else:
         st.markdown(f"**Against {cohort_word(session.cancer_type)}**, as aggregates:")
         panels.chart(
@@ -126,7 +132,7 @@ def show_against_cohort(session: Session, forecast: Forecast) -> None:
 
 def _shipped_bands(session: Session) -> pd.DataFrame | None:
     table = resources.evidence_if_any("cohort_attributions")
-    if table is None or session.background != "reference":
+    if table is None:
         return None
     rows = table[
         (table["cohort"] == session.cancer_type)
@@ -134,18 +140,6 @@ def _shipped_bands(session: Session) -> pd.DataFrame | None:
         & (table["model"] == session.model)
     ]
     return None if rows.empty else rows
-
-
-def _why_no_bands(session: Session) -> str:
-    if session.background != "reference":
-        return (
-            "How attributions spread over a cohort is shipped for the mean of the reference only: "
-            "switch *Compared with* to see it."
-        )
-    return (
-        "How attributions spread over a cohort is shipped for lung adenocarcinoma and "
-        "glioblastoma, nine drugs each; not for this cancer type and drug."
-    )
 
 
 def _show_beeswarm(session: Session, own: pd.DataFrame) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -9,6 +11,7 @@ from pages.components import findings, jobs, resources
 from pages.components.state import BACKGROUNDS, COHORT_VIEWS, FINDINGS, KEY, SPACES, Session
 from resvae_core.data.transfer_drugs import load_transfer_drugs
 from resvae_core.explain.attribution import attribute_set
+from resvae_core.tables import Expression
 
 STORIES = {story["story"]: story for story in resources.demo_stories()}
 COHORTS = tuple(load_transfer_drugs())
@@ -213,8 +216,22 @@ def test_shipped_survival_is_that_of_the_installed_patients(data) -> None:
         assert live.ratio.hazard_ratio == pytest.approx(row["hazard_ratio"], rel=1e-4)
 
 
-def test_a_cohort_is_explained_in_a_job_and_the_patient_marked_in_it(open_page) -> None:
+def test_patient_and_cohort_are_explained_from_the_same_base(open_page) -> None:
+    app = open_page("explanation", demo(background="cohort"))
+    app.session_state["why_sections"] = "Against the cohort"
+    shown = words(fine(app.run()))
+    assert "Compared with the mean of the reference here" in shown
+    assert "lies outside the range" in shown
+
+
+@pytest.mark.parametrize("name", ["", "the name of a patient of the cohort"])
+def test_a_cohort_is_explained_in_a_job_and_the_patient_marked_in_it(open_page, name) -> None:
     session = demo(model="elastic_net")
+    if name:
+        patient = resources.cohort("DEMO").values.index[0]
+        renamed = session.expression().values.set_axis([patient])
+        session.upload = replace(session.upload, expression=Expression(renamed))
+        session.sample = patient
     key = f"DEMO_{session.drug}_elastic_net_{resources.set_digest()}"
     jobs._start(key, "DEMO", session.drug, "elastic_net")
     jobs._jobs()[key].process.wait(120)
