@@ -1,6 +1,6 @@
 """Whether explanations add up, repeat, depend on the model and hold still, and how long they take.
 
-    PYTHONPATH=. python benchmarks/attribution.py --data ../shared/data --refits /tmp/refits
+    PYTHONPATH=. python benchmarks/attribution.py --data ../shared/data --refits artifacts/refits
 
 Prints one table a part. ``--part`` chooses parts: additivity and randomisation need no data;
 stability and speed read the LUAD cohort; refits fits every model four times more (to labels

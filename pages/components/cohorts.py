@@ -9,8 +9,6 @@ import streamlit as st
 from pages.components import columns, panels, predictions, resources, verdicts
 from pages.components.downloads import csv_button
 from pages.components.findings import choose_cohort, notes
-from pages.components.messages import plain
-from resvae_core.config import RESEARCH_USE
 from resvae_core.figures.palette import FLOORS, model_word
 from resvae_core.figures.transfer import (
     alignment_shift,
@@ -157,7 +155,8 @@ def show_samples(session: Session) -> None:
             query_params=session.link(),
         )
         return
-    table = predictions.forecast_of_all(session).table
+    forecast = predictions.forecast_of_all(session)
+    table, provenance = forecast.table, verdicts.provenance_notes(session, forecast)
     if session.is_demo:
         verdicts.synthetic_badge()
     rows = table[table["model"] == session.model]
@@ -173,11 +172,7 @@ def show_samples(session: Session) -> None:
             "sample-matrix",
             rows,
             columns.SAMPLE_MATRIX,
-            notes=(f"Models: {plain(resources.installed_models().name)}",),
+            notes=provenance,
         ),
     )
-    csv_button(
-        table,
-        "all-samples-all-models",
-        notes=(f"SHA-256 {session.parsed().qc.file_digest}", RESEARCH_USE),
-    )
+    csv_button(table, "all-samples-all-models", notes=provenance)

@@ -52,10 +52,10 @@ def show_enrichment(session: Session, rows: pd.DataFrame) -> None:
     genes = session.basket if method == "ora" else ()
     result = resources.enrichment(method, chosen, genes, session.cohort, session.study_drug)
     _about(result.n_tested, result.background, result.left_out)
-    if resources.is_wide(result) and _few_were_measured(session):
+    if method == "ora" and resources.is_guessed(result):
         st.warning(
-            "The genes of this cohort were chosen among about 1,600 that were measured, many of "
-            "them cancer genes. Against all protein-coding genes such sets look enriched anyway."
+            "None of these genes was measured in this cohort, so which ones could have been chosen "
+            "is a guess."
         )
     if result.table.empty:
         st.markdown("No set holds a gene of the basket.")
@@ -86,11 +86,6 @@ def _fill_basket(session: Session, rows: pd.DataFrame) -> None:
         args=(leading,),
     )
     show_basket(session)
-
-
-def _few_were_measured(session: Session) -> bool:
-    tasks = resources.evidence("transfer_tasks")
-    return bool((tasks.loc[tasks["cohort"] == session.cohort, "form"] != "log2tpm").any())
 
 
 def _about(n_tested: int, background: str, left_out: tuple[str, ...]) -> None:

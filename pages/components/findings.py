@@ -118,15 +118,8 @@ def _filtered(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 def _volcano(session: Session, shown: pd.DataFrame) -> None:
     figure = volcano(shown, selected=session.gene)
     st.markdown(figure.layout.meta["takeaway"])
-    key = f"volcano_{session.cohort}_{session.study_drug}"
-    st.plotly_chart(
-        figure,
-        key=key,
-        on_select=partial(_take_point, key),
-        selection_mode="points",
-        alt=figure.layout.meta["takeaway"],
-        config={"displaylogo": False, "toImageButtonOptions": {"format": "svg"}},
-    )
+    name = f"volcano-{session.cohort}-{session.study_drug}"
+    panels.draw(figure, name, partial(_take_point, f"chart_{name}"))
     st.caption("Choose a point, or a row of the table below, to open the gene.")
 
 

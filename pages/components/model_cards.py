@@ -89,7 +89,8 @@ def _show_controls(card: Card) -> None:
         panels.TableView("positive-controls", rows, columns.POSITIVE_CONTROLS),
     )
     st.caption(
-        "Attribution: rank among the genes the model reads. Association: rank of the gene's "
+        "Attribution: rank among the genes the model reads, on the lines that it learned from. "
+        "Association: rank of the gene's "
         "correlation with measured ln IC50 on cell lines, or of the effect of its mutation, no "
         "model involved. The two BRAF pairs stand there by mutation, which a model that reads "
         "expression cannot see."

@@ -46,7 +46,7 @@ def show_map(session: Session, nearest: pd.DataFrame) -> None:
     panels.chart(figure, "line-map", panels.TableView("line-map", lines, columns.LINE_MAP))
 
 
-def show_lines(session: Session, nearest: pd.DataFrame) -> None:
+def show_lines(session: Session, nearest: pd.DataFrame, notes: tuple[str, ...]) -> None:
     """Show the nearest cell lines and, where it is installed, how they responded to the drug."""
     st.subheader("Nearest cell lines", anchor=False)
     if nearest["relative"].min() > FAR:
@@ -68,7 +68,7 @@ def show_lines(session: Session, nearest: pd.DataFrame) -> None:
             "nearest-lines",
             nearest,
             columns.NEAREST_LINES,
-            notes=(f"Similar in: {SPACE_WORDS[session.space]}",),
+            notes=(*notes, f"Similar in: {SPACE_WORDS[session.space]}"),
         )
     )
     st.caption(_how_often(session))
@@ -104,7 +104,7 @@ def _how_often(session: Session) -> str:
     )
 
 
-def show_patients(session: Session) -> None:
+def show_patients(session: Session, notes: tuple[str, ...]) -> None:
     """Show the nearest patients of a cohort that is at hand."""
     st.subheader("Nearest patients", anchor=False)
     nearest = predictions.nearest_patients(session)
@@ -116,4 +116,6 @@ def show_patients(session: Session) -> None:
         return
     if nearest["synthetic"].any():
         verdicts.synthetic_badge()
-    panels.show_table(panels.TableView("nearest-patients", nearest, columns.NEAREST_PATIENTS))
+    panels.show_table(
+        panels.TableView("nearest-patients", nearest, columns.NEAREST_PATIENTS, notes=notes)
+    )

@@ -13,6 +13,8 @@ from pages.components.pickers import cohort_word
 from resvae_core.figures.palette import model_word
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     import plotly.graph_objects as go
 
@@ -59,11 +61,16 @@ def show_table(view: TableView) -> None:
     csv_button(view.table, view.name, notes=view.notes)
 
 
-def draw(figure: go.Figure, name: str) -> None:
-    """Show a figure, its takeaway as the alternative text; `name` is that of the saved picture."""
+def draw(figure: go.Figure, name: str, on_select: Callable[[], None] | None = None) -> None:
+    """Show a figure, its takeaway as the alternative text; `name` is that of the saved picture.
+
+    With `on_select`, points can be selected; the selection lies under the key ``chart_<name>``.
+    """
     st.plotly_chart(
         figure,
         key=f"chart_{name}",
+        on_select=on_select or "ignore",
+        selection_mode="points",
         alt=figure.layout.meta["takeaway"],
         config={
             "displaylogo": False,

@@ -132,16 +132,19 @@ def cohort_about(code: str) -> CohortAbout:
     return CohortAbout(loaded.name, loaded.note, loaded.synthetic, shipped=False)
 
 
-@st.cache_data(max_entries=6, show_spinner=False)
 def cohort_genes(code: str) -> list[str]:
     """Return the genes of a cohort in alphabetical order; of aggregates, those with curves."""
     if code in shipped_cohorts():
         tests = evidence("survival_tests")
         return sorted(tests.loc[tests["cohort"] == code, "gene"])
-    return sorted(str(gene) for gene in cohort(code).values.columns)
+    return _installed_genes(code)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
+def _installed_genes(code: str) -> list[str]:
+    return sorted(str(gene) for gene in cohort(code).values.columns)
+
+
 def cohort_endpoints(code: str) -> list[str]:
     """Return the endpoints that a cohort has follow-up for; of aggregates, overall survival."""
     from resvae_core.data.cohorts import ENDPOINTS
@@ -177,7 +180,6 @@ class SurvivalByGene:
     q_value: float | None = None
 
 
-@st.cache_data(max_entries=64, show_spinner="Estimating survival …")
 def survival_by_gene(code: str, gene: str, endpoint: Endpoint, cut: Rule) -> SurvivalByGene:
     """Divide a cohort by a gene's expression and compare survival.
 
@@ -186,10 +188,15 @@ def survival_by_gene(code: str, gene: str, endpoint: Endpoint, cut: Rule) -> Sur
     SurvivalDataError
         If the groups or outcomes do not allow it.
     """
-    from resvae_core import survival
-
     if code in shipped_cohorts():
         return _shipped_survival(code, gene)
+    return _installed_survival(code, gene, endpoint, cut)
+
+
+@st.cache_data(max_entries=64, show_spinner="Estimating survival …")
+def _installed_survival(code: str, gene: str, endpoint: Endpoint, cut: Rule) -> SurvivalByGene:
+    from resvae_core import survival
+
     patients = cohort(code)
     outcome = patients.outcome(endpoint)
     # the cut is that of the patients who are compared, not of those without follow-up
@@ -532,8 +539,8 @@ def enrichment(
     return _enrichment(method, collection, tuple(genes), cohort, drug, digests)
 
 
-def is_wide(result: Enrichment) -> bool:
-    """Return whether a basket was tested against all protein-coding genes."""
-    from resvae_core.explain.enrichment import CODING
+def is_guessed(result: Enrichment) -> bool:
+    """Return whether nobody knows among which genes the basket was chosen."""
+    from resvae_core.explain.enrichment import CODING, PANEL
 
-    return result.background == CODING
+    return result.background in (PANEL, CODING)

@@ -23,6 +23,7 @@ from resvae_core.data.gene_sets import (
 )
 from resvae_core.data.pathways import PATHWAYS, load_pathways
 from resvae_core.errors import ConfigError, InputDataError
+from resvae_core.explain.biomarkers import ATTRIBUTED
 from resvae_core.explain.enrichment import (
     Background,
     Enrichment,
@@ -36,7 +37,6 @@ from resvae_core.registry.evidence import load_evidence
 from resvae_core.registry.store import load_model_set
 
 PRERANK = "prerank"
-ATTRIBUTED = "attributed"
 COHORT_GENES = "cohort_genes"
 
 

@@ -217,8 +217,8 @@ def attribution_bands_takeaway(
     own = rows[rows["attribution"].notna()]
     outside = own[(own["attribution"] < own["q10"]) | (own["attribution"] > own["q90"])]
     named = ", ".join(
-        f"{row.gene} ({with_sign(float(row.attribution))})"  # type: ignore[arg-type]
-        for row in outside.head(3).itertuples()
+        f"{row['gene']} ({with_sign(row['attribution'])})"
+        for row in outside.head(3).to_dict("records")
     )
     return (
         f"{name} lies outside the range of 80 % of the cohort in {len(outside)} of {len(own)} "
@@ -292,9 +292,8 @@ def shared_genes_takeaway(table: pd.DataFrame) -> str:
     """Say in one sentence how many genes models share, and name those that most of them do."""
     rows = _shared_rows(table)
     named = ", ".join(
-        f"{row.gene} ({with_sign(float(row.mean_attribution))}, "  # type: ignore[arg-type]
-        f"{row.n_models} of {len(FIVE)})"
-        for row in rows.head(3).itertuples()
+        f"{row['gene']} ({with_sign(row['mean_attribution'])}, {row['n_models']} of {len(FIVE)})"
+        for row in rows.head(3).to_dict("records")
     )
     count = f"{len(rows)} gene{' is' if len(rows) == 1 else 's are'}"
     return f"{count} shared by at least {SHARED_BY} of the five models; first {named}."
@@ -484,8 +483,8 @@ def _medians(rows: pd.DataFrame) -> go.Scatter:
 
 def _band_words(rows: pd.DataFrame) -> list[str]:
     return [
-        f"{row.gene} (80 % of the cohort {signed(row.q10)} to {signed(row.q90)})"  # type: ignore[arg-type]
-        for row in rows.itertuples()
+        f"{row['gene']} (80 % of the cohort {signed(row['q10'])} to {signed(row['q90'])})"
+        for row in rows.to_dict("records")
     ]
 
 

@@ -97,8 +97,8 @@ def pathway_bars_takeaway(table: pd.DataFrame) -> str:
     rows = _pathway_rows(table)
     first = rows.iloc[0]
     second = [
-        f"{row.pathway} ({with_sign(float(row.attribution))})"  # type: ignore[arg-type]
-        for row in rows[1:3].itertuples()
+        f"{row['pathway']} ({with_sign(row['attribution'])})"
+        for row in rows[1:3].to_dict("records")
     ]
     return (
         f"Added up by pathway, the score is moved most by {first['pathway']} "

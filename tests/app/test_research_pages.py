@@ -41,12 +41,10 @@ def fine(app: AppTest) -> AppTest:
 def no_patients(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clone without data: nothing is installed but what is shipped."""
     monkeypatch.setenv("RESVAE_DATA", "no such folder")
-    for cached in (resources.installed_cohorts, resources.cohort_genes, resources.cohort_endpoints):
-        cached.clear()
+    resources.installed_cohorts.clear()
     resources.screen.clear()
     yield
-    for cached in (resources.installed_cohorts, resources.cohort_genes, resources.cohort_endpoints):
-        cached.clear()
+    resources.installed_cohorts.clear()
     resources.screen.clear()
 
 

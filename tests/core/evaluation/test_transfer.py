@@ -124,7 +124,7 @@ def test_correlations_are_correlations(table: pd.DataFrame) -> None:
 def test_stability_is_the_mean_over_pairs_of_members(installed: Path, shipped: ModelSet) -> None:
     expression = load_patients(installed, "LUAD", shipped).expression
     model = shipped.models["elastic_net"]
-    members = model.score_members(shipped.samples(expression))  # type: ignore[attr-defined]
+    members = model.score_members(shipped.samples(expression))
     column = shipped.drugs.index("Gefitinib")
     scores = pd.DataFrame(members[:, :, column].T)
     expected = scores.corr(method="spearman").to_numpy()[np.triu_indices(5, 1)].mean()

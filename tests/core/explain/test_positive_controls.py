@@ -97,7 +97,7 @@ def table(lines: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) 
         learned=[*Ensemble.needs, "elastic_net", Ensemble.kind],
         samples=lambda expression, reference: expression.values,
     )
-    return positive_controls(model_set, training_set, folder)  # type: ignore[arg-type]
+    return positive_controls(model_set, training_set, folder)
 
 
 def attributions(model_set, samples, drugs, *, kinds, progress) -> dict[tuple[str, str], Parts]:
@@ -233,7 +233,7 @@ def test_a_table_that_was_kept_as_csv_is_read_the_same(table: pd.DataFrame) -> N
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputDataError, match=r"expression_merged\.parquet"):
-        positive_controls(ModelSet("none", {}, {}, ""), None, tmp_path)  # type: ignore[arg-type]
+        positive_controls(ModelSet("none", {}, {}, ""), None, tmp_path)
 
 
 def few_lines(n_lines: int = 60, n_luad: int = 9) -> controls._Lines:
