@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from resvae_core.data.cohorts import CohortData, Endpoint
     from resvae_core.data.uploads import Upload, UploadOverrides
+    from resvae_core.evaluation.cohort_scores import CohortPosition
     from resvae_core.explain.attribution import Background
     from resvae_core.explain.enrichment import Enrichment
     from resvae_core.explain.maps import LineMap, Space
@@ -406,6 +407,34 @@ def cohort_background(code: str) -> Background | None:
     values = rows.set_index("gene")["mean"].to_frame(code).T.astype("float32")
     words = f"the mean of {rows['n_patients'].iloc[0]} patients ({code}, TCGA)"
     return Background(code, words, Expression(values))
+
+
+def reference_quantiles() -> pd.DataFrame | None:
+    """Return how expression is distributed in the reference tumours; None where not shipped."""
+    return evidence_if_any("expression_quantiles")
+
+
+def cohort_score_quantiles(cancer_type: str, model: str) -> pd.DataFrame | None:
+    """Return how a model's scores spread over the cohort of a cancer type, one row a drug.
+
+    None where the cohort's expression is not known in log2(TPM + 1): there is nothing to hold a
+    patient against.
+    """
+    table = evidence_if_any("score_quantiles") if cancer_type else None
+    if table is None:
+        return None
+    rows = table[(table["cohort"] == cancer_type) & (table["model"] == model)]
+    return None if rows.empty else rows
+
+
+def percentile_in_cohort(
+    cancer_type: str, drug: str, model: str, probability: float
+) -> CohortPosition | None:
+    """Return where a probability lies among the patients of the same cancer; None if unknown."""
+    from resvae_core.evaluation.cohort_scores import position_in_cohort
+
+    rows = cohort_score_quantiles(cancer_type, model)
+    return None if rows is None else position_in_cohort(rows, drug, probability)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the map …")

@@ -14,27 +14,6 @@ from resvae_core.figures.palette import NEUTRAL, faded, series_style
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-LEVELS = np.linspace(0.0, 1.0, 101)
-
-
-def quantile_table(values: pd.DataFrame) -> pd.DataFrame:
-    """Summarise the distributions of reference samples so that none can be recognised.
-
-    Parameters
-    ----------
-    values
-        (n_samples, n_genes) log2(TPM + 1) of the reference, NaN where not measured.
-
-    Returns
-    -------
-    pd.DataFrame
-        101 rows: quantile (0 to 1, share of genes at or below), and lower, median, upper: the
-        5 %, 50 % and 95 % points over the samples of their expression at that quantile.
-    """
-    per_sample = np.nanquantile(values.to_numpy(float), LEVELS, axis=1)
-    lower, median, upper = np.quantile(per_sample, [0.05, 0.5, 0.95], axis=1)
-    return pd.DataFrame({"quantile": LEVELS, "lower": lower, "median": median, "upper": upper})
-
 
 def expression_over_reference(
     values: pd.Series[float], reference: pd.DataFrame, *, synthetic: bool = False
@@ -46,7 +25,8 @@ def expression_over_reference(
     values
         (n_genes,) log2(TPM + 1) of one sample, over the genes of the reference; NaN is left out.
     reference
-        quantile, lower, median, upper, as :func:`quantile_table` makes it from the same genes.
+        quantile, lower, median, upper, as `features.distribution.quantile_table` makes it from the
+        same genes.
     synthetic
         Whether the sample is synthetic; the figure then says so.
 

@@ -28,6 +28,8 @@ REMEDY = "Restore models/evidence/ from the repository, or run: python -m resvae
 
 TABLES: dict[str, str] = {
     "transfer_tasks": "csv",
+    "score_quantiles": "parquet",
+    "expression_quantiles": "csv",
     "clinical_response": "csv",
     "alignment": "csv",
     "biomarkers": "parquet",

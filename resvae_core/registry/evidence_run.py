@@ -14,6 +14,7 @@ from resvae_core.data.screens import TrainingSet, load_training_set, read_lines
 from resvae_core.data.transfer_drugs import TRANSFER_COHORTS, load_transfer_drugs
 from resvae_core.evaluation.alignment import alignment_effect
 from resvae_core.evaluation.clinical_response import response_table
+from resvae_core.evaluation.cohort_scores import score_quantiles
 from resvae_core.evaluation.transfer import transfer_table
 from resvae_core.explain.associations import standardise_genes
 from resvae_core.explain.attribution import Parts, matrices_of_set
@@ -22,6 +23,7 @@ from resvae_core.explain.cohort_reading import CohortReading, read_patients
 from resvae_core.explain.maps import SPACES, build_map, to_tables
 from resvae_core.explain.named_panel import CLAIMS, named_panel
 from resvae_core.explain.neighbours import agreement_of_neighbours
+from resvae_core.features.distribution import quantile_table
 from resvae_core.models.model_set import ModelSet
 from resvae_core.models.patients import Patients, load_patients
 from resvae_core.registry.survival_evidence import leading_genes, survival_tables
@@ -74,8 +76,11 @@ def build_evidence(folder: Path, model_set: ModelSet, *, report: Report) -> Tabl
     outcomes = {code: load_cohort(folder, code).outcome("OS") for code in cohorts}
     genes = leading_genes(tables["biomarkers"], named)
     tables |= survival_tables(cohorts, outcomes, genes)
-    report("maps and neighbours")
     tumours = load_tumours(folder)
+    report("scores of every drug")
+    tables["score_quantiles"] = score_quantiles(tumours, model_set)
+    tables["expression_quantiles"] = expression_quantiles(tumours, model_set.genes)
+    report("maps and neighbours")
     tables["cohort_profiles"] = mean_profiles(tumours, model_set.genes)
     tables["cohort_genes"] = measured_genes(cohorts)
     tables |= _maps(folder, model_set, load_training_set(folder), tumours)
@@ -102,6 +107,20 @@ def mean_profiles(cohorts: Mapping[str, Expression], genes: tuple[str, ...]) -> 
         columns = {"cohort": code, "gene": means.index, "mean": means.to_numpy(float)}
         parts.append(pd.DataFrame({**columns, "n_patients": len(cohort.values)}))
     return pd.concat(parts, ignore_index=True)
+
+
+def expression_quantiles(cohorts: Mapping[str, Expression], genes: tuple[str, ...]) -> pd.DataFrame:
+    """Return how the expression of the models' genes is distributed in the reference tumours.
+
+    Returns
+    -------
+    DataFrame
+        As `features.distribution.quantile_table`, over the patients of all cohorts.
+    """
+    parts = [
+        cohort.values.reindex(columns=list(genes)).to_numpy(float) for cohort in cohorts.values()
+    ]
+    return quantile_table(pd.DataFrame(np.concatenate(parts))).round(4)
 
 
 def measured_genes(cohorts: Mapping[str, Patients]) -> pd.DataFrame:

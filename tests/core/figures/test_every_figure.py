@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import pytest
 
 from resvae_core.config import RESEARCH_USE
+from resvae_core.features.distribution import quantile_table
 from resvae_core.figures.beeswarm import (
     attribution_bands,
     attribution_bands_takeaway,
@@ -59,7 +60,6 @@ from resvae_core.figures.performance import (
 from resvae_core.figures.quality import (
     expression_over_reference,
     expression_over_reference_takeaway,
-    quantile_table,
 )
 from resvae_core.figures.survival import kaplan_meier_plot, kaplan_meier_takeaway
 from resvae_core.figures.transfer import (

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from resvae_core.errors import InputDataError
+from resvae_core.features.distribution import quantile_table
 from resvae_core.figures.quality import (
     expression_over_reference,
     expression_over_reference_takeaway,
-    quantile_table,
 )
 
 
