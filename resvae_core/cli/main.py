@@ -9,6 +9,7 @@ import typer
 
 from resvae_core.cli import (
     biomarkers,
+    cancer_type,
     data,
     encoders,
     enrich,
@@ -18,6 +19,7 @@ from resvae_core.cli import (
     models,
     predict,
     pretrain,
+    survival,
     train,
     transfer,
 )
@@ -37,10 +39,12 @@ program.command("explain")(explain.explain)
 program.command("transfer")(transfer.transfer)
 program.command("biomarkers")(biomarkers.biomarkers)
 program.command("enrich")(enrich.enrich)
+program.command("survival")(survival.survival)
 program.command("evidence")(evidence.evidence)
 program.command("evaluate")(evaluate.evaluate)
 program.command("train")(train.train)
 program.command("pretrain")(pretrain.pretrain)
+program.command("cancer-type")(cancer_type.cancer_type)
 program.add_typer(models.program, name="models")
 program.add_typer(data.program, name="data")
 program.add_typer(encoders.program, name="encoders")

@@ -187,12 +187,6 @@ def _without_days(estimate: KaplanMeier) -> pd.DataFrame:
     return table.round({f"{name}_months": 0 for name in MEDIANS})
 
 
-def _with_days(groups: pd.DataFrame) -> pd.DataFrame:
-    """Return the groups with the days that their whole months stand for, as figures take them."""
-    days = {f"{name}_days": groups[f"{name}_months"] * DAYS_PER_MONTH for name in MEDIANS}
-    return groups.assign(**days)
-
-
 def _describe(groups: Groups) -> str:
     """Say how groups were formed, without the cut: it is one patient's expression."""
     sizes = ", ".join(f"{name} {size}" for name, size in groups.sizes.items())

@@ -74,6 +74,23 @@ class HazardRatio:
         return ratio if self.p_hidden else f"{ratio}, {format_p(self.p_value)}"
 
 
+@dataclass(frozen=True)
+class CoxFit:
+    """A fitted Cox model.
+
+    Parameters
+    ----------
+    coefficients
+        One row a column of the design, in its order: hazard_ratio, lower, upper (95 %, Wald),
+        p_value, proportional_hazards_p (as in `HazardRatio`).
+    concordance
+        Harrell's C: the share of comparable pairs of patients whose order the model gets right.
+    """
+
+    coefficients: pd.DataFrame
+    concordance: float
+
+
 def cox_per_sd(outcome: SurvivalOutcome, values: pd.Series[float]) -> HazardRatio:
     """Relate survival to a continuous variable, without a cut.
 
@@ -103,7 +120,7 @@ def cox_per_sd(outcome: SurvivalOutcome, values: pd.Series[float]) -> HazardRati
         )
     matched = match(outcome, values)
     numbers = matched.values.to_numpy(float)
-    _check_spread(numbers)
+    check_spread(numbers)
     check_events(matched)
     spread = float(numbers.std(ddof=1))
     design = pd.DataFrame({"per SD": (numbers - numbers.mean()) / spread})
@@ -136,7 +153,14 @@ def cox_high_vs_low(outcome: SurvivalOutcome, groups: Groups) -> HazardRatio:
     return _fit(matched, pd.DataFrame(columns), contrast, smallest_group=smallest)
 
 
-def _check_spread(numbers: np.ndarray) -> None:
+def check_spread(numbers: np.ndarray) -> None:
+    """Refuse values that a hazard cannot be related to.
+
+    Raises
+    ------
+    SurvivalDataError
+        If there are fewer than four, one is infinite, or all are equal.
+    """
     if len(numbers) < 2 * MIN_PATIENTS:
         raise SurvivalDataError(
             f"{len(numbers)} patients have a value and an outcome; at least {2 * MIN_PATIENTS} are "
@@ -173,37 +197,68 @@ def _fit(
     smallest_group: int | None = None,
     standard_deviation: float | None = None,
 ) -> HazardRatio:
-    """Fit by lifelines (Efron ties) and read off one coefficient."""
+    """Fit and read off one coefficient."""
+    fit = fit_cox(matched, design)
+    row = fit.coefficients.loc[contrast]
+    return HazardRatio(
+        hazard_ratio=float(row["hazard_ratio"]),
+        lower=float(row["lower"]),
+        upper=float(row["upper"]),
+        p_value=float(row["p_value"]),
+        contrast=contrast,
+        n=len(design),
+        n_events=matched.n_events,
+        n_excluded=matched.n_excluded,
+        smallest_group=smallest_group,
+        proportional_hazards_p=float(row["proportional_hazards_p"]),
+        standard_deviation=standard_deviation,
+    )
+
+
+def fit_cox(matched: Matched, design: pd.DataFrame) -> CoxFit:
+    """Fit by lifelines: Efron ties, proportional hazards checked coefficient by coefficient.
+
+    Parameters
+    ----------
+    matched
+        Outcomes of the patients.
+    design
+        (n_patients, n_coefficients) numbers of the same patients in the same order.
+
+    Raises
+    ------
+    SurvivalDataError
+        If the fit does not converge.
+    """
     from lifelines import CoxPHFitter
     from lifelines.exceptions import ConvergenceError, ConvergenceWarning
     from lifelines.statistics import proportional_hazard_test
+    from scipy.linalg import LinAlgWarning
 
     days, events = arrays(matched)
-    table = design.assign(time_days=days, event=events)
+    # numbered columns: names of groups may be anything, also "event"
+    table = design.set_axis([f"x{number}" for number in range(design.shape[1])], axis=1)
+    table = table.reset_index(drop=True).assign(time_days=days, event=events)
     try:
         with warnings.catch_warnings():
             # lifelines warns of separation and returns a ratio without a meaning
             warnings.simplefilter("error", ConvergenceWarning)
+            warnings.simplefilter("error", LinAlgWarning)
             fitter = CoxPHFitter().fit(table, "time_days", "event")
         proportional = proportional_hazard_test(fitter, table, time_transform="km")
-    except (ConvergenceError, ConvergenceWarning) as error:
+    except (ConvergenceError, ConvergenceWarning, LinAlgWarning) as error:
         raise SurvivalDataError(
             f"The Cox model of {len(table)} patients with {matched.n_events} events did not "
-            "converge; values that separate patients with and without events do this.",
+            "converge; values that separate patients with and without events do this, and "
+            "variables that say the same.",
             remedy="Use the Kaplan-Meier curves and the log-rank test instead.",
         ) from error
-    row = fitter.summary.loc[contrast]
-    p_of_residuals = np.atleast_1d(proportional.p_value)[design.columns.get_loc(contrast)]
-    return HazardRatio(
-        hazard_ratio=float(row["exp(coef)"]),
-        lower=float(row["exp(coef) lower 95%"]),
-        upper=float(row["exp(coef) upper 95%"]),
-        p_value=float(row["p"]),
-        contrast=contrast,
-        n=len(table),
-        n_events=matched.n_events,
-        n_excluded=matched.n_excluded,
-        smallest_group=smallest_group,
-        proportional_hazards_p=float(p_of_residuals),
-        standard_deviation=standard_deviation,
-    )
+    found = {
+        "hazard_ratio": "exp(coef)",
+        "lower": "exp(coef) lower 95%",
+        "upper": "exp(coef) upper 95%",
+        "p_value": "p",
+    }
+    coefficients = fitter.summary[list(found.values())].set_axis(list(found), axis=1)
+    coefficients["proportional_hazards_p"] = np.atleast_1d(proportional.p_value)
+    return CoxFit(coefficients.set_axis(design.columns, axis=0), float(fitter.concordance_index_))

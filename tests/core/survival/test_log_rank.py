@@ -66,6 +66,61 @@ def test_log_rank_matches_mantels_sum(rows, first) -> None:
         assert result.statistic == pytest.approx(expected, rel=1e-6, abs=1e-9)
 
 
+def test_stratified_log_rank_matches_r_survdiff_on_lung(lung, lung_outcome) -> None:
+    # survdiff(Surv(time, status) ~ pat.karno + strata(inst), data = lung): n = 224, Chisq = 21.4 on
+    # 7 df, p = 0.00326; example of ?survdiff, also in broom's glance.survdiff
+    known = lung.dropna(subset=["pat.karno", "inst"])
+    groups = group_by_category(known["pat.karno"])
+    result = log_rank(lung_outcome, groups, strata=lung["inst"])
+    assert result.statistic == pytest.approx(21.4, abs=0.05)
+    assert result.p_value == pytest.approx(0.00326, abs=5e-6)
+    assert (result.dof, result.n, result.n_excluded) == (7, 224, 4)
+    assert result.test_name == "Log-rank test stratified by inst (18 strata)"
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=8, max_size=30),
+    st.integers(2, 4),
+)
+def test_one_stratum_gives_the_plain_log_rank_test(rows, first) -> None:
+    days, events = ([row[part] for row in rows] for part in (0, 1))
+    expected = mantel_statistic(np.array(days), np.array(events), np.arange(len(rows)) < first)
+    if np.isfinite(expected):
+        outcome, groups = two_groups(days, events, first)
+        one = pd.Series("all", outcome.time_days.index)
+        result = log_rank(outcome, groups, one)
+        assert result.statistic == pytest.approx(expected, rel=1e-6, abs=1e-9)
+        assert result.dof == 1
+
+
+def test_strata_take_away_what_they_explain_alone() -> None:
+    # in both strata the groups are alike; pooled they differ, as B is mostly in the worse stratum
+    generator = np.random.default_rng(0)
+    worse = np.arange(400) % 2 == 0
+    in_b = generator.random(400) < np.where(worse, 0.9, 0.1)
+    days = generator.exponential(np.where(worse, 10.0, 100.0))
+    names = [f"P{n}" for n in range(400)]
+    outcome = SurvivalOutcome(pd.Series(days, names), pd.Series(True, names))
+    groups = group_by_category(pd.Series(np.where(in_b, "B", "A"), names))
+    strata = pd.Series(np.where(worse, "worse", "better"), names)
+    assert log_rank(outcome, groups).p_value < 1e-12
+    assert log_rank(outcome, groups, strata).p_value > 0.05
+
+
+def test_patients_without_a_stratum_are_left_out_and_counted() -> None:
+    outcome, groups = two_groups(list(range(1, 31)), [True] * 30, 15)
+    strata = pd.Series("I", outcome.time_days.index).where(outcome.time_days > 3)
+    result = log_rank(outcome, groups, strata)
+    assert (result.n, result.n_excluded, result.smallest_group) == (27, 3, 12)
+
+
+def test_strata_that_are_the_groups_are_refused() -> None:
+    outcome, groups = two_groups([1, 2, 3, 4, 5, 6], [True] * 6, 3)
+    with pytest.raises(SurvivalDataError, match="None of 2 strata has events while two groups"):
+        log_rank(outcome, groups, groups.labels)
+
+
 def test_dof_is_groups_minus_one(lung, lung_outcome) -> None:
     assert log_rank(lung_outcome, group_by_expression(lung["age"], "quartile")).dof == 3
 
