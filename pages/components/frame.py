@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
-from pages.components import messages, pickers, resources
+from pages.components import messages, pickers, resources, tour
 from pages.components.state import Session, load_session
 from resvae_core import __version__
 from resvae_core.config import ASSETS, RESEARCH_USE
@@ -49,6 +50,7 @@ SECTIONS: dict[str, dict[str, Page]] = {
         "drug": Page("pages/drug.py", "Drug", ":material/medication:"),
         "explanation": Page("pages/explanation.py", "Why?", ":material/troubleshoot:"),
         "similar": Page("pages/similar.py", "Similar", ":material/scatter_plot:"),
+        "report": Page("pages/report.py", "Report", ":material/picture_as_pdf:"),
     },
     "Research": {
         "biomarkers": Page("pages/biomarkers.py", "Biomarkers", ":material/biotech:"),
@@ -84,6 +86,8 @@ def open_page(name: str) -> Iterator[Session]:
         layout="wide",
     )
     session = load_session()
+    if name != "upload":
+        session.let_go()
     problems = session.read_link(st.query_params.to_dict())
     with messages.Guarded():
         _ribbon()
@@ -92,6 +96,8 @@ def open_page(name: str) -> Iterator[Session]:
     _menu(session)
     for problem in problems:
         messages.show_error(problem)
+    with messages.Guarded():
+        tour.show_panel(session, name, PAGES, partial(go_to, session=session))
     try:
         with messages.Guarded():
             st.title(page.heading or page.title, anchor=False)
@@ -103,6 +109,11 @@ def open_page(name: str) -> Iterator[Session]:
 def go_to(name: str, session: Session) -> None:
     """Leave for another page, with the choices in its address."""
     st.switch_page(PAGES[name].script, query_params=session.link())
+
+
+def start_tour(session: Session) -> None:
+    """Leave for the first step of the guided tour."""
+    tour.begin(session, PAGES, partial(go_to, session=session))
 
 
 def link_to(name: str, session: Session, label: str) -> None:

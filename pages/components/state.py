@@ -6,9 +6,10 @@ sample and everything about the upload stay in memory.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import streamlit as st
@@ -19,7 +20,7 @@ from resvae_core.errors import CatalogError, InputDataError
 from resvae_core.figures.palette import FLOORS, MODEL_WORDS
 
 if TYPE_CHECKING:
-    from resvae_core.data.uploads import Upload
+    from resvae_core.data.uploads import Upload, UploadOverrides
     from resvae_core.errors import ResVAEError
     from resvae_core.tables import Expression
 
@@ -27,18 +28,65 @@ KEY = "resvae"
 MODELS = tuple(model for model in MODEL_WORDS if model not in FLOORS)
 SYNTHETIC_COHORT = "DEMO"
 Endpoint = Literal["OS", "DSS", "PFI", "DFI"]
-Cut = Literal["median", "tertile", "quartile"]
+Cut = Literal["median", "tertile", "quartile", "fixed", "optimal"]
+Divider = Literal["gene", "signature", "score"]
 Findings = Literal["browse", "panel", "enrichment"]
 CohortView = Literal["tasks", "response", "alignment", "samples"]
 Space = Literal["latent", "pca"]
 Background = Literal["reference", "cohort"]
 ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 CUTS: tuple[Cut, ...] = get_args(Cut)
+DIVIDERS: tuple[Divider, ...] = get_args(Divider)
 FINDINGS: tuple[Findings, ...] = get_args(Findings)
 COHORT_VIEWS: tuple[CohortView, ...] = get_args(CohortView)
 SPACES: tuple[Space, ...] = get_args(Space)
 BACKGROUNDS: tuple[Background, ...] = get_args(Background)
 _GENE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,24}")
+
+
+@dataclass
+class TourPlace:
+    """Where a visitor stands in the guided tour.
+
+    Parameters
+    ----------
+    step
+        Position among the steps; 0 is the first.
+    arriving
+        Whether the step's part of its page is still to be opened.
+    own
+        What the visitor had chosen and uploaded before a patient of the tour took its place; None
+        where there was no upload of their own.
+    """
+
+    step: int = 0
+    arriving: bool = True
+    own: Session | None = None
+
+
+@dataclass
+class Intake:
+    """Where a visitor stands in reading a file; nothing of its content.
+
+    Parameters
+    ----------
+    file_id
+        Streamlit's id of the file that is held by the uploader; empty where none is.
+    overrides
+        What the visitor knows better than the detection; None where nothing.
+    pseudonymous
+        Whether the samples of this file are to be named S1, S2 and so on whenever it is read.
+    n_cleared
+        How often something was cleared: the uploader gets a new key each time, and is empty.
+    cleared
+        Whether the last thing that happened was that the sample was cleared.
+    """
+
+    file_id: str = ""
+    overrides: UploadOverrides | None = None
+    pseudonymous: bool = False
+    n_cleared: int = 0
+    cleared: bool = False
 
 
 @dataclass
@@ -60,6 +108,9 @@ class Session:
     cohort, gene, endpoint, cut
         What the survival page shows; `cut` is how the gene divides the patients. Cohort and gene
         are those of the biomarkers too.
+    divider, cut_value, signature
+        What divides the patients: a gene, a signature (gene symbols as typed; empty for the
+        basket), or the score of `study_drug`; and the value of a fixed cut, as a number in text.
     study_drug
         Drug whose findings in the cohort are shown.
     findings, cohort_view
@@ -74,6 +125,14 @@ class Session:
         Which file was read last, with which settings, so that it is read once.
     refusal
         Why that file could not be used, None if it could.
+    intake
+        Where the reading of a file stands; never part of a link.
+    first_line_only, drug_class, call
+        Which drugs of the ranking are shown; never part of a link.
+    tour
+        Where the guided tour stands; None outside it. Never part of a link.
+    report_without
+        Parts that the visitor left out of the report; never part of a link.
     """
 
     upload: Upload | None = None
@@ -87,6 +146,9 @@ class Session:
     gene: str = ""
     endpoint: Endpoint = "OS"
     cut: Cut = "median"
+    divider: Divider = "gene"
+    cut_value: str = ""
+    signature: str = ""
     study_drug: str = ""
     findings: Findings = "browse"
     cohort_view: CohortView = "tasks"
@@ -95,6 +157,12 @@ class Session:
     basket: tuple[str, ...] = ()
     attempt: str = ""
     refusal: ResVAEError | None = None
+    intake: Intake = field(default_factory=Intake)
+    first_line_only: bool = False
+    drug_class: str = ""
+    call: str = ""
+    tour: TourPlace | None = None
+    report_without: tuple[str, ...] = ()
 
     @property
     def samples(self) -> list[str]:
@@ -121,7 +189,7 @@ class Session:
         """Take a parsed file over in the place of the earlier one."""
         self.upload, self.is_demo, self.story = upload, is_demo, story
         self.sample = self.samples[0]
-        self.refusal = None
+        self.refusal, self.intake.cleared = None, False
 
     def accept_demo(self, patients: Upload, story: dict[str, str]) -> None:
         """Take one of the synthetic patients over, with what its story is about."""
@@ -141,17 +209,33 @@ class Session:
 
             position = self.samples.index(self.sample)
             renamed = pseudonyms(self.upload.expression)
-            self.upload = replace(self.upload, expression=renamed)
+            self.upload = replace(
+                self.upload, expression=renamed, qc=self.upload.qc.without_names()
+            )
+            self.intake.pseudonymous = True
             self.sample = self.samples[position]
 
     def put_aside(self, genes: Iterable[str]) -> None:
         """Add genes to the basket, each once."""
         self.basket = tuple(dict.fromkeys((*self.basket, *genes)))
 
+    def let_go(self) -> None:
+        """Take the bytes of the uploader's file out of memory; what was read of it stays.
+
+        Streamlit itself keeps them until the browser's connection ends.
+        """
+        from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+        context = get_script_run_ctx()
+        if context is not None and self.intake.file_id:
+            context.uploaded_file_mgr.remove_file(context.session_id, self.intake.file_id)
+        self.intake.file_id = ""
+
     def forget(self) -> None:
         """Drop the upload and everything that was said of it."""
         self.upload, self.is_demo, self.story, self.sample = None, False, "", ""
-        self.refusal = None
+        self.refusal, self.attempt = None, ""
+        self.intake = Intake(n_cleared=self.intake.n_cleared + 1, cleared=True)
 
     def link(self) -> dict[str, str]:
         """Return the query parameters that lead another person to the same choices."""
@@ -166,11 +250,11 @@ class Session:
     def read_link(self, query: dict[str, str]) -> list[CatalogError]:
         """Take over what the link says; return what it names that does not exist."""
         problems = []
-        for name, (field, canonical) in LINKED.items():
+        for name, (attribute, canonical) in LINKED.items():
             if name not in query:
                 continue
             try:
-                setattr(self, field, canonical(query[name]))
+                setattr(self, attribute, canonical(query[name]))
             except CatalogError as error:
                 problems.append(error)
         return problems
@@ -214,6 +298,19 @@ def _gene_symbol(value: str) -> str:
     return value
 
 
+def _number(value: str) -> str:
+    try:
+        finite = math.isfinite(float(value))
+    except ValueError:
+        finite = False
+    if not finite:
+        raise CatalogError(
+            f"The link names the cut {value[:40]!r}, which is no number.",
+            remedy="Choose a cut on the Survival page.",
+        )
+    return value
+
+
 LINKED: dict[str, tuple[str, Callable[[str], str]]] = {
     "cancer": ("cancer_type", lambda value: find_cancer_type(value).code),
     "drug": ("drug", lambda value: find_drug(value).name),
@@ -222,6 +319,8 @@ LINKED: dict[str, tuple[str, Callable[[str], str]]] = {
     "gene": ("gene", _gene_symbol),
     "endpoint": ("endpoint", _one_of(ENDPOINTS, "endpoint")),
     "cut": ("cut", _one_of(CUTS, "cut")),
+    "by": ("divider", _one_of(DIVIDERS, "a divider")),
+    "at": ("cut_value", _number),
     "study": ("study_drug", lambda value: find_drug(value).name),
     "findings": ("findings", _one_of(FINDINGS, "a view")),
     "view": ("cohort_view", _one_of(COHORT_VIEWS, "a view")),

@@ -1,0 +1,80 @@
+"""Where a sample's probability lies among those of patients with the same cancer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import columns, panels, resources
+from resvae_core.data.cancer_types import load_cancer_types
+from resvae_core.figures.position import position_in_cohort
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pages.components.state import Session
+    from resvae_core.models.ranking import Headline
+
+
+def why_unknown(session: Session) -> str:
+    """Say why a sample has no place among patients, where it has none."""
+    if not session.cancer_type:
+        return (
+            "Place among patients with the same cancer: not assessable, no cancer type is stated."
+        )
+    return (
+        "Place among patients with the same cancer: not assessable, no cohort of this type "
+        f"({_name(session)}) is here to compare with."
+    )
+
+
+def _name(session: Session) -> str:
+    """Return the cancer type within a sentence."""
+    name = load_cancer_types()[session.cancer_type].name
+    return f"{name[:1].lower()}{name[1:]}"
+
+
+def place_in_words(session: Session, headline: Headline) -> str:
+    """Say above how many of 100 patients with the same cancer a sample's probability lies."""
+    place = resources.percentile_in_cohort(
+        session.cancer_type, headline.drug, headline.model, headline.probability
+    )
+    if place is None:
+        return why_unknown(session)
+    return f"Predicted resistance is {place.words} ({place.n_patients} in the cohort)."
+
+
+def show_place(session: Session, headline: Headline, notes: tuple[str, ...]) -> None:
+    """Show the sample on the strip of its cancer type's cohort, or say why that is not known."""
+    spread = resources.cohort_score_quantiles(session.cancer_type, headline.model)
+    if spread is None or headline.drug not in set(spread["drug"]):
+        st.markdown(why_unknown(session))
+        return
+    scores = _quantiles(spread, headline.drug)
+    place = resources.percentile_in_cohort(
+        session.cancer_type, headline.drug, headline.model, headline.probability
+    )
+    figure = position_in_cohort(
+        scores,
+        headline.probability,
+        call=headline.call,
+        drug=headline.drug,
+        cohort=f"TCGA {_name(session)}",
+        n_patients=place.n_patients if place else None,
+        floor=headline.floor,
+        synthetic=session.is_demo,
+    )
+    panels.chart(
+        figure,
+        "place-in-cohort",
+        panels.TableView("place-in-cohort", scores, columns.PLACE, notes=notes),
+    )
+
+
+def _quantiles(spread: pd.DataFrame, drug: str) -> pd.DataFrame:
+    """Return one drug's scores over the cohort: level (share of the patients) and value."""
+    from resvae_core.evaluation.cohort_scores import LEVEL_COLUMNS, LEVELS
+
+    values = spread.set_index("drug").loc[[drug], LEVEL_COLUMNS].T.set_axis(["value"], axis=1)
+    return values.assign(level=LEVELS)[["level", "value"]].reset_index(drop=True)
