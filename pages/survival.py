@@ -1,48 +1,20 @@
-"""Survival: do patients who express a gene more live longer or shorter, in a whole cohort."""
+"""Survival: do patients with more of something live longer or shorter, in a whole cohort."""
 
 import streamlit as st
 
-from pages.components import columns, frame, panels, pickers, resources
-from resvae_core.figures.survival import kaplan_meier_plot
+from pages.components import frame, survival_parts
 
 with frame.open_page("survival") as session:
     st.caption(
-        "Patients of one cohort, divided by the expression of one gene. A difference is "
-        "prognostic: it holds under whatever treatment they had, and says nothing about a drug."
+        "Patients of one cohort, divided by a gene, a signature of genes, or what a model says "
+        "of them."
     )
-    code = pickers.survival_choices(session)
-    cohort = resources.cohort_about(code)
-    if cohort.synthetic:
-        st.badge("Synthetic cohort", icon=":material/experiment:", color="violet")
-    st.caption(cohort.note)
-
-    result = resources.survival_by_gene(code, session.gene, session.endpoint, session.cut)
-    figure = kaplan_meier_plot(result.curves, result.test, result.ratio, synthetic=cohort.synthetic)
-    notes = (
-        f"Cohort: {cohort.name}",
-        f"Gene: {session.gene}",
-        result.curves.description,
-        cohort.note,
-    )
-    panels.chart(
-        figure,
-        "survival",
-        panels.TableView(
-            "survival-summary", result.curves.summary, columns.SURVIVAL_SUMMARY, notes=notes
-        ),
-        panels.TableView(
-            "survival-at-risk",
-            result.curves.at_risk,
-            columns.AT_RISK,
-            caption="Number at risk: patients whose time is at least t.",
-            notes=notes,
-        ),
-        panels.TableView(
-            "survival-curves",
-            result.curves.curve,
-            columns.SURVIVAL_CURVE,
-            caption="Every step of the curves, with 95 % intervals (log-log).",
-            notes=notes,
-        ),
-    )
-    panels.how_survival_was_computed(result, cohort.name)
+    study = survival_parts.choose_study(session)
+    about = survival_parts.show_about(study)
+    sections = survival_parts.parts(study)
+    # what nobody looks at is neither computed nor sent to the browser
+    tabs = st.tabs(list(sections), key="survival_parts", on_change="rerun")
+    for tab, show in zip(tabs, sections.values(), strict=True):
+        if tab.open:
+            with tab:
+                show(session, study, about)

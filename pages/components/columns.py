@@ -47,21 +47,80 @@ SURVIVAL_CURVE: Columns = {
     "censored": cc.NumberColumn("Censored"),
 }
 
+FOREST: Columns = {
+    "term": None,
+    "label": cc.TextColumn("Variable", pinned=True),
+    "contrast": cc.TextColumn("Contrast"),
+    "n": cc.NumberColumn("Patients"),
+    "n_events": cc.NumberColumn("Events"),
+    "hazard_ratio": cc.NumberColumn("HR", format=_SHARE, help="Above 1: shorter survival"),
+    "lower": cc.NumberColumn("95 % from", format=_SHARE),
+    "upper": cc.NumberColumn("to", format=_SHARE),
+    "p_value": cc.NumberColumn("p", format="%.2g"),
+    "proportional_hazards_p": cc.NumberColumn(
+        "p of proportional hazards",
+        format="%.2g",
+        help="Small: one ratio for all times is in doubt (scaled Schoenfeld residuals)",
+    ),
+    "reference": cc.CheckboxColumn("Reference level"),
+}
+
+CUT_SCAN: Columns = {
+    "cut": cc.NumberColumn("Cut", format="%.3f", pinned=True),
+    "n_low": cc.NumberColumn("Patients at or below"),
+    "n_high": cc.NumberColumn("Above"),
+    "statistic": cc.NumberColumn("Standardised log-rank statistic", format=_SHARE),
+}
+
+SURVIVAL_SCREEN: Columns = {
+    "gene": cc.TextColumn("Gene", pinned=True),
+    "n": cc.NumberColumn("Patients"),
+    "n_events": cc.NumberColumn("Events"),
+    "hazard_ratio": cc.NumberColumn(
+        "HR per SD", format=_SHARE, help="Above 1: shorter survival the higher the expression"
+    ),
+    "lower": cc.NumberColumn("95 % from", format=_SHARE),
+    "upper": cc.NumberColumn("to", format=_SHARE),
+    "cox_p": cc.NumberColumn("Cox p", format="%.2g"),
+    "cox_q": cc.NumberColumn("Cox q", format="%.2g", help="False discovery rate over all genes"),
+    "cut": cc.NumberColumn("Median", format=_SHARE),
+    "n_low": cc.NumberColumn("Low"),
+    "n_high": cc.NumberColumn("High"),
+    "log_rank_statistic": cc.NumberColumn("Log-rank χ²", format=_SHARE),
+    "log_rank_p": cc.NumberColumn("Log-rank p", format="%.2g"),
+    "log_rank_q": cc.NumberColumn("Log-rank q", format="%.2g"),
+    "note": cc.TextColumn("Not assessable because"),
+}
+
 
 RANKING: Columns = {
     "drug": cc.TextColumn("Drug", pinned=True),
+    "first_line": cc.TextColumn(
+        "First line",
+        help="Part of a standard first treatment of this cancer type, often of a subgroup only",
+    ),
     "call": cc.TextColumn("Call"),
-    "probability": cc.ProgressColumn(
-        "P(resistant)", min_value=0.0, max_value=1.0, format=_SHARE, help=_DIRECTION
+    "probability": cc.NumberColumn("P(resistant)", format=_SHARE, help=_DIRECTION),
+    "strip": cc.ImageColumn(
+        "0 sensitive → 1",
+        width=160,
+        help="Mark and bar: probability and its 90 % interval. Upright bar: tissue floor.",
     ),
     "lower": cc.NumberColumn("90 % from", format=_SHARE),
     "upper": cc.NumberColumn("to", format=_SHARE),
+    "percentile": cc.NumberColumn(
+        "Higher than",
+        format="%.0f of 100",
+        help="Of 100 patients with the same cancer, how many have a lower predicted resistance; "
+        "5 and 95 stand for all beyond. It is no chance of response.",
+    ),
     "agreement": cc.TextColumn(
         "Five models",
         help="How many of the five models lean the same way: ▲ to resistant, ▼ to sensitive. "
         "A model leans to the side of its own limit that its probability lies on. Split: fewer "
         "than four lean one way, or two make opposite calls.",
     ),
+    "drug_class": cc.TextColumn("Class"),
     "conformal": cc.TextColumn(
         "90 % set",
         help="Classes whose cell lines often score like this (nine in ten are covered); either: "
@@ -70,11 +129,6 @@ RANKING: Columns = {
     "floor": cc.NumberColumn(
         "Tissue floor", format=_SHARE, help="What drug and tissue alone would say"
     ),
-    "first_line": cc.TextColumn(
-        "First line here",
-        help="Part of a standard first treatment of this cancer type, often of a subgroup only",
-    ),
-    "drug_class": cc.TextColumn("Class"),
     "low_confidence": cc.TextColumn(
         "Confidence", help="ln IC50 hardly reflects a measured effect for this drug"
     ),
@@ -83,6 +137,11 @@ RANKING: Columns = {
     "n_sensitive": None,
     "n_models": None,
     "opposed": None,
+}
+
+PLACE: Columns = {
+    "level": cc.NumberColumn("Share of the cohort's patients", format="percent"),
+    "value": cc.NumberColumn("Have P(resistant) up to", format=_SHARE, help=_DIRECTION),
 }
 
 FORECAST: Columns = {
@@ -115,6 +174,41 @@ RANGES: Columns = {
         "Unexplained", format=_SHARE, help="What the references do not show; up to 1 is in range"
     ),
     "reasons": cc.ListColumn("Why", width="large"),
+}
+
+SAMPLES: Columns = {
+    "sample": cc.TextColumn("Sample", pinned=True),
+    "range": cc.TextColumn("Verdict"),
+    "suggestion": cc.TextColumn("Looks like", help="Cancer type that the expression suggests"),
+    "probability": cc.NumberColumn(
+        "Probability", format=_SHARE, help="Of the suggested cancer type"
+    ),
+    "runner_up": cc.TextColumn("Next"),
+    "gene_coverage": RANGES["gene_coverage"],
+    "n_missing": RANGES["n_missing"],
+    "distance": RANGES["distance"],
+    "residual": RANGES["residual"],
+    "reasons": RANGES["reasons"],
+}
+
+GENES_READ: Columns = {
+    "reader": cc.TextColumn("Read by", pinned=True, width="large"),
+    "n_genes": cc.NumberColumn("Genes", format="%d"),
+    "n_measured": cc.NumberColumn("Measured", format="%d"),
+    "share": cc.ProgressColumn("Share", min_value=0.0, max_value=1.0, format="percent"),
+    "n_missing": cc.NumberColumn("Missing", format="%d"),
+    "n_zero": cc.NumberColumn(
+        "Measured as 0", format="%d", help="Silent, or lost: a gene that was lost is no zero"
+    ),
+    "missing": cc.ListColumn("Which are missing", width="large"),
+}
+
+REFERENCE_QUANTILES: Columns = {
+    "quantile": cc.NumberColumn("Share of genes", format="percent"),
+    "lower": cc.NumberColumn("5 % of references below", format=_SHARE),
+    "median": cc.NumberColumn("Median reference", format=_SHARE),
+    "upper": cc.NumberColumn("95 % below", format=_SHARE),
+    "sample": cc.NumberColumn("This sample", format=_SHARE),
 }
 
 ATTRIBUTION: Columns = {

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from pages.components.columns import Columns
-    from pages.components.resources import SurvivalByGene
 
 
 @dataclass(frozen=True)
@@ -103,30 +102,6 @@ def chart(figure: go.Figure, name: str, *views: TableView) -> None:
                 show_table(view)
 
 
-def how_survival_was_computed(result: SurvivalByGene, cohort: str) -> None:
-    """Say who was left out and which tests were made."""
-    with st.expander("How this was computed"):
-        left_out = ", ".join(f"{n} {reason}" for reason, n in result.left_out.items()) or "nobody"
-        st.markdown(
-            f"- **Cohort:** {cohort}; {result.test.n} patients, {result.test.n_events} events. "
-            f"Left out: {left_out}.\n"
-            f"- **Groups:** {result.curves.description} They are formed without the outcome.\n"
-            "- **Curves:** Kaplan–Meier, 95 % intervals on the log-log scale; number at risk "
-            "counts T ≥ t.\n"
-            f"- **Test:** {result.test.test_name.lower()}, χ² {result.test.statistic:.2f} on "
-            f"{result.test.dof} degrees of freedom, {result.test.p_label}. Looking at many genes "
-            "until one is below 0.05 will find one: correct for how many you looked at.\n"
-            f"- **Without a cut:** Cox regression on the expression itself, {result.ratio.label}"
-            f"{_corrected(result.q_value)}.\n"
-        )
-
-
-def _corrected(q_value: float | None) -> str:
-    if q_value is None:
-        return ""
-    return f"; q = {q_value:.2g} over all genes whose curves are shipped"
-
-
 def limits() -> None:
     """Say in plain words what the tool cannot do."""
     st.subheader("What it cannot do", anchor=False)
@@ -143,11 +118,23 @@ def limits() -> None:
 
 
 def system_status() -> None:
-    """Say which models and cohorts are installed."""
-    models = resources.installed_models()
+    """Say what is ready and what is installed."""
+    models, cohorts = resources.installed_models(), resources.installed_cohorts()
+    findings = resources.evidence_if_any("survival_tests")
+    with st.container(horizontal=True):
+        if models:
+            st.badge(f"{len(models.learned)} models ready", icon=":material/check:", color="green")
+        else:
+            st.badge("No models installed", icon=":material/error:", color="red")
+        if findings is None:
+            st.badge("No findings installed", icon=":material/warning:", color="orange")
+        else:
+            n_cohorts = findings["cohort"].nunique()
+            st.badge(f"Findings of {n_cohorts} cohorts", icon=":material/check:", color="green")
+        st.badge("Works without a network", icon=":material/lock:", color="gray")
     with st.expander("What is installed", icon=":material/settings:"):
         learned = ", ".join(map(model_word, models.learned)) if models else "none"
         st.markdown(
-            f"- Models: {learned}\n"
-            f"- Cohorts: {', '.join(map(cohort_word, resources.installed_cohorts()))}"
+            f"- Models: {learned}\n- Cohorts: {', '.join(map(cohort_word, cohorts))}\n"
+            "- A cohort whose patients are not installed is here as aggregates alone."
         )

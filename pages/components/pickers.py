@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import streamlit as st
 
 from pages.components import resources
-from pages.components.state import CUTS, MODELS, SYNTHETIC_COHORT, Session, load_session
+from pages.components.state import MODELS, SYNTHETIC_COHORT, Session, load_session
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.data.drugs import load_drugs
 from resvae_core.figures.palette import in_order, model_word
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
 
 Option = TypeVar("Option", bound=str)
 
-FIRST_GENE = "TFF1"
 N_GENE_LINKS = 6
-CUT_WORDS = {
-    "median": "Two halves (median)",
-    "tertile": "Three thirds",
-    "quartile": "Four quarters",
-}
 
 
 def choose(
@@ -79,12 +73,14 @@ def choose(
     return str(getattr(session, field))
 
 
-def choose_part(session: Session, field: str, words: dict[str, str]) -> None:
+def choose_part(
+    session: Session, field: str, words: dict[str, str], *, label: str = "Show"
+) -> None:
     """Offer the parts of a page side by side; the choice is kept in a field of the session."""
     key = f"choose_{field}"
     st.session_state[key] = getattr(session, field)
     st.segmented_control(
-        "Show",
+        label,
         list(words),
         format_func=words.__getitem__,
         key=key,
@@ -150,35 +146,6 @@ def gene_links(session: Session, genes: pd.Series[str]) -> None:
                 icon=":material/show_chart:",
                 query_params={**session.link(), "gene": gene},
             )
-
-
-def survival_choices(session: Session) -> str:
-    """Offer cohort, gene, endpoint and cut; return the code of the cohort."""
-    from resvae_core.figures.survival import ENDPOINT_WORDS
-
-    cohort, gene, endpoint, cut = st.columns([6, 5, 5, 4])
-    codes = [*resources.installed_cohorts(), *resources.shipped_cohorts()]
-    if session.cohort not in codes:
-        session.cohort = session.cancer_type if session.cancer_type in codes else SYNTHETIC_COHORT
-    with cohort:
-        code = choose(session, "cohort", "Cohort", codes, words=cohort_word, required=True)
-    genes = resources.cohort_genes(code)
-    if session.gene not in genes:
-        if session.gene:
-            st.caption(f"No survival by {session.gene} is here for this cohort.")
-        session.gene = FIRST_GENE if FIRST_GENE in genes else ""
-    with gene:
-        choose(session, "gene", "Gene", genes, required=True)
-    with endpoint:
-        known = resources.cohort_endpoints(code)
-        choose(
-            session, "endpoint", "Endpoint", known, words=ENDPOINT_WORDS.__getitem__, required=True
-        )
-    with cut:
-        cuts = CUTS[:1] if code in resources.shipped_cohorts() else CUTS
-        choose(session, "cut", "Groups", cuts, words=CUT_WORDS.__getitem__, required=True)
-    session.write_link()
-    return code
 
 
 def cohort_word(code: str) -> str:

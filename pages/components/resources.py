@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import streamlit as st
 
-from resvae_core.config import ASSETS, data_folder
+from resvae_core.config import ASSETS, data_folder, models_folder
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.errors import ArtifactError
 from resvae_core.registry.description import SetDescription, describe_model_set
@@ -22,17 +22,17 @@ from resvae_core.registry.description import SetDescription, describe_model_set
 if TYPE_CHECKING:
     import pandas as pd
 
-    from resvae_core.data.cohorts import CohortData, Endpoint
+    from resvae_core.data.cohorts import CohortData
     from resvae_core.data.uploads import Upload, UploadOverrides
     from resvae_core.evaluation.cohort_scores import CohortPosition
     from resvae_core.explain.attribution import Background
     from resvae_core.explain.enrichment import Enrichment
     from resvae_core.explain.maps import LineMap, Space
     from resvae_core.explain.neighbours import PatientGroup
+    from resvae_core.models.cancer_type import CancerTypeModel
     from resvae_core.models.model_set import ModelSet
     from resvae_core.registry.card import Card
     from resvae_core.registry.evidence import Evidence
-    from resvae_core.survival import HazardRatio, KaplanMeier, LogRank, Rule
     from resvae_core.tables import Screen
 
 DEMO = ASSETS / "demo"
@@ -155,76 +155,6 @@ def cohort_endpoints(code: str) -> list[str]:
     clinical = cohort(code).clinical
     events = {name: f"{name.lower()}_event" for name in ENDPOINTS}
     return [name for name, event in events.items() if event in clinical and clinical[event].any()]
-
-
-@dataclass(frozen=True)
-class SurvivalByGene:
-    """Survival of a cohort divided by one gene.
-
-    Parameters
-    ----------
-    curves, test
-        Kaplan–Meier estimate and log-rank test of the groups.
-    ratio
-        Cox hazard ratio per standard deviation of the gene: no cut involved.
-    left_out
-        How many patients have no usable outcome, by reason.
-    q_value
-        Of the hazard ratio, corrected for all genes whose curves are shipped; None where the
-        patients are here and nobody knows how many genes were looked at.
-    """
-
-    curves: KaplanMeier
-    test: LogRank
-    ratio: HazardRatio
-    left_out: dict[str, int]
-    q_value: float | None = None
-
-
-def survival_by_gene(code: str, gene: str, endpoint: Endpoint, cut: Rule) -> SurvivalByGene:
-    """Divide a cohort by a gene's expression and compare survival.
-
-    Raises
-    ------
-    SurvivalDataError
-        If the groups or outcomes do not allow it.
-    """
-    if code in shipped_cohorts():
-        return _shipped_survival(code, gene)
-    return _installed_survival(code, gene, endpoint, cut)
-
-
-@st.cache_data(max_entries=64, show_spinner="Estimating survival …")
-def _installed_survival(code: str, gene: str, endpoint: Endpoint, cut: Rule) -> SurvivalByGene:
-    from resvae_core import survival
-
-    patients = cohort(code)
-    outcome = patients.outcome(endpoint)
-    # the cut is that of the patients who are compared, not of those without follow-up
-    values = patients.values.loc[outcome.patients, gene].dropna()
-    groups = survival.group_by_expression(values, cut)
-    return SurvivalByGene(
-        curves=survival.kaplan_meier(outcome, groups),
-        test=survival.log_rank(outcome, groups),
-        ratio=survival.cox_per_sd(outcome, values),
-        left_out=patients.exclusions(endpoint),
-    )
-
-
-def _shipped_survival(code: str, gene: str) -> SurvivalByGene:
-    """Return the curves that travel with the models."""
-    from resvae_core.survival.aggregate import Aggregate, restore_survival
-
-    curves, groups, tests = (
-        table[(table["cohort"] == code) & (table["gene"] == gene)]
-        for table in map(evidence, ("survival_curves", "survival_groups", "survival_tests"))
-    )
-    test = tests.to_dict("records")[0]
-    return SurvivalByGene(
-        *restore_survival(Aggregate(curves, groups, test)),
-        left_out={"no outcome": int(test["n_excluded"])} if test["n_excluded"] else {},
-        q_value=float(test["q_value"]),
-    )
 
 
 @st.cache_resource(max_entries=1, show_spinner="Loading the models (once) …")
@@ -371,6 +301,24 @@ def external_sources() -> dict[str, str]:
     return dict(SOURCES)
 
 
+def genes_read() -> dict[str, tuple[str, ...]]:
+    """Return which genes the learned models and their encoders read, by who reads them."""
+    from resvae_core.figures.palette import in_order, model_word
+
+    models = model_set()
+    alike: dict[tuple[str, ...], list[str]] = {}
+    encoders: dict[str, tuple[str, ...]] = {}
+    for kind in in_order(models.learned):
+        model, word = models.model(kind), model_word(kind)
+        alike.setdefault(tuple(model.genes_), []).append(word)
+        encoder = getattr(model, "encoder_", None)
+        if encoder is not None:
+            encoders[f"{encoder.name.capitalize()} encoder of {word}"] = tuple(encoder.genes)
+    every = f"All {len(models.learned)} learned models"
+    names = [every] if len(alike) == 1 else [", ".join(words) for words in alike.values()]
+    return dict(zip(names, alike, strict=True)) | encoders
+
+
 @st.cache_data(max_entries=2, show_spinner=False)
 def _encoder_cards(digest: str) -> dict[str, dict[str, Any]]:
     from resvae_core.encoders.shipped import SHIPPED_NAMES, load_card
@@ -387,6 +335,52 @@ def _encoder_cards(digest: str) -> dict[str, dict[str, Any]]:
 def encoder_cards() -> dict[str, dict[str, Any]]:
     """Return the cards of the shipped encoders that are there, by name."""
     return _encoder_cards(set_digest())
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _cancer_type_model(digest: str) -> CancerTypeModel:
+    from resvae_core.registry.cancer_type import load_cancer_type_model
+
+    return load_cancer_type_model()
+
+
+def cancer_type_digest() -> str:
+    """Return the digest of the card of the cancer-type model; empty where it is not installed."""
+    from resvae_core.data.files import file_digest
+    from resvae_core.registry.store import CANCER_TYPE
+
+    card = models_folder() / CANCER_TYPE / "card.json"
+    return file_digest(card) if card.is_file() else ""
+
+
+def cancer_type_model() -> CancerTypeModel | None:
+    """Return what suggests a cancer type from expression; None where it is not installed.
+
+    Raises
+    ------
+    ArtifactError
+        If it is damaged.
+    """
+    digest = cancer_type_digest()
+    return _cancer_type_model(digest) if digest else None
+
+
+@st.cache_data(max_entries=1, show_spinner=False)
+def _cancer_type_card(digest: str) -> dict[str, Any]:
+    from resvae_core.registry.cancer_type import load_cancer_type_card
+
+    return load_cancer_type_card()
+
+
+def cancer_type_card() -> dict[str, Any]:
+    """Return the card of the cancer-type model: what it knows, and how often it was right.
+
+    Raises
+    ------
+    ArtifactError
+        If it is missing or of another schema.
+    """
+    return _cancer_type_card(cancer_type_digest())
 
 
 def thresholds() -> dict[str, float]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import findings, jobs, resources
+from pages.components import findings, jobs, resources, survival_results
 from pages.components.state import BACKGROUNDS, COHORT_VIEWS, FINDINGS, KEY, SPACES, Session
+from pages.components.survival_results import Study
 from resvae_core.data.transfer_drugs import load_transfer_drugs
 from resvae_core.explain.attribution import attribute_set
 from resvae_core.tables import Expression
@@ -209,7 +210,8 @@ def test_shipped_survival_is_that_of_the_installed_patients(data) -> None:
     tests = resources.evidence("survival_tests")
     for cohort in COHORTS:
         row = tests[tests["cohort"] == cohort].iloc[0]
-        live = resources.survival_by_gene(cohort, row["gene"], "OS", "median")
+        study = Study(cohort, "gene", (row["gene"],), "OS", "median")
+        live = survival_results.comparison(study)
         assert live.test.p_value == pytest.approx(row["test_p_value"], rel=1e-4)
         assert live.ratio.hazard_ratio == pytest.approx(row["hazard_ratio"], rel=1e-4)
 

@@ -1,0 +1,405 @@
+"""The Survival page: what divides a cohort, its curves, and what holds without a cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import columns, messages, panels, resources, survival_results
+from pages.components.messages import plain
+from pages.components.pickers import choose, choose_part, cohort_word
+from pages.components.state import CUTS, SYNTHETIC_COHORT, Session, load_session
+from pages.components.survival_results import Study
+from resvae_core.data.drugs import load_drugs
+from resvae_core.figures.cut_scan import cut_scan_plot
+from resvae_core.figures.forest import forest_plot
+from resvae_core.figures.survival import ENDPOINT_WORDS, kaplan_meier_plot
+from resvae_core.figures.survival_screen import screen_volcano
+from resvae_core.reporting import SurvivalResults, survival_methods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pages.components.resources import CohortAbout
+    from resvae_core.survival import LogRank
+    from resvae_core.survival.comparison import Comparison
+
+FIRST_GENE = "TFF1"
+DIVIDER_WORDS = {
+    "gene": "A gene",
+    "signature": "A signature of genes",
+    "score": "Predicted resistance",
+}
+CUT_WORDS = {
+    "median": "Two halves (median)",
+    "tertile": "Three thirds",
+    "quartile": "Four quarters",
+    "fixed": "At a fixed value",
+    "optimal": "Best-separating cut (corrected)",
+}
+SUITABILITY = {
+    "suitable": ":material/check:",
+    "with caution": ":material/warning:",
+    "not suitable": ":material/block:",
+    "not stated": ":material/help:",
+}
+STRATA = {"stage_simple": "stage", "sex": "sex"}
+LANDMARKS = (0, 3, 6, 12, 24, 36)
+
+
+def choose_study(session: Session) -> Study:
+    """Offer cohort, what divides it, endpoint and cut."""
+    cohort, divider = st.columns([6, 9], vertical_alignment="bottom")
+    with cohort:
+        code = _choose_cohort(session)
+    shipped = code in resources.shipped_cohorts()
+    if shipped:
+        session.divider = "gene"
+    with divider:
+        choose_part(session, "divider", dict(_dividers(shipped)), label="Divide patients by")
+    names = {"gene": _choose_gene, "signature": _choose_signature, "score": _choose_score}
+    variable, endpoint, cut = st.columns([6, 5, 4])
+    with variable:
+        chosen = names[session.divider](session, code)
+    with endpoint:
+        known = resources.cohort_endpoints(code)
+        words = ENDPOINT_WORDS.__getitem__
+        choose(session, "endpoint", "Endpoint", known, words=words, required=True)
+    with cut:
+        cuts = CUTS[:1] if shipped else CUTS
+        choose(session, "cut", "Groups", cuts, words=CUT_WORDS.__getitem__, required=True)
+        study = Study(code, session.divider, chosen, session.endpoint, session.cut)
+        if session.cut == "fixed":
+            study = _choose_value(session, study)
+    session.write_link()
+    return study
+
+
+def _dividers(shipped: bool) -> list[tuple[str, str]]:
+    """Return what can divide a cohort; of aggregates, genes alone."""
+    return list(DIVIDER_WORDS.items())[: 1 if shipped else None]
+
+
+def _choose_cohort(session: Session) -> str:
+    codes = [*resources.installed_cohorts(), *resources.shipped_cohorts()]
+    if session.cohort not in codes:
+        session.cohort = session.cancer_type if session.cancer_type in codes else SYNTHETIC_COHORT
+    return choose(session, "cohort", "Cohort", codes, words=cohort_word, required=True)
+
+
+def _choose_gene(session: Session, code: str) -> tuple[str, ...]:
+    genes = resources.cohort_genes(code)
+    if session.gene not in genes:
+        if session.gene:
+            st.caption(f"No survival by {session.gene} is here for this cohort.")
+        session.gene = FIRST_GENE if FIRST_GENE in genes else ""
+    return (choose(session, "gene", "Gene", genes, required=True),)
+
+
+def _choose_signature(session: Session, code: str) -> tuple[str, ...]:
+    """Offer to type genes; the basket where nothing is typed."""
+    key = "signature_genes"
+    st.session_state[key] = session.signature or ", ".join(session.basket)
+    st.text_input(
+        "Genes of the signature",
+        key=key,
+        placeholder="TFF1, EGFR, −KRT7",
+        help="Symbols with commas between them; a minus before a gene counts it the other way. "
+        "The score is the mean of the genes' z-scores within the cohort. Genes from the basket "
+        "stand here at first; a signature is never part of the link.",
+        on_change=_keep_signature,
+        args=(key,),
+    )
+    genes = tuple(
+        dict.fromkeys(name for part in st.session_state[key].split(",") if (name := part.strip()))
+    )
+    if not genes:
+        messages.empty_state(
+            session,
+            "No gene yet. Type symbols above, or put genes into the basket on Biomarkers.",
+            "pages/biomarkers.py",
+            "Biomarkers",
+        )
+    st.caption(plain(survival_results.signature(code, genes).description))
+    return genes
+
+
+def _keep_signature(key: str) -> None:
+    load_session().signature = st.session_state[key]
+
+
+def _choose_score(session: Session, code: str) -> tuple[str, ...]:
+    drugs = list(load_drugs())
+    if session.study_drug not in drugs:
+        session.study_drug = session.drug or drugs[0]
+    drug = choose(session, "study_drug", "Predicted resistance to", drugs, required=True)
+    return drug, session.model
+
+
+def _choose_value(session: Session, study: Study) -> Study:
+    """Offer a number; the median stands there at first."""
+    from dataclasses import replace
+
+    middle = round(float(survival_results.values(study).median()), 2)
+    key = f"cut_value_{study.code}_{'_'.join(study.names)}"
+    value = st.number_input(
+        "Cut at",
+        value=float(session.cut_value or middle),
+        step=0.1,
+        key=key,
+        help="In the unit of the variable, decided before looking at the curves.",
+        on_change=_keep_value,
+        args=(key,),
+    )
+    return replace(study, cut_value=float(value))
+
+
+def _keep_value(key: str) -> None:
+    load_session().cut_value = str(st.session_state[key])
+
+
+def show_about(study: Study) -> CohortAbout:
+    """Say what the cohort is, whether the endpoint suits it, and what a difference means."""
+    about = resources.cohort_about(study.code)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if about.synthetic:
+            st.badge("Synthetic cohort", icon=":material/experiment:", color="violet")
+        st.badge(
+            "Prognostic, not predictive",
+            icon=":material/info:",
+            color="gray",
+            help="A difference holds under whatever treatment these patients had. That a drug "
+            "works better in one group could only be seen from patients with and without it, "
+            "assigned by chance; no cohort here has that.",
+        )
+    if about.note:
+        st.caption(about.note)
+    if not about.synthetic:
+        fit = survival_results.suitability(study.code, study.endpoint)
+        st.caption(
+            f"{SUITABILITY[fit.verdict]} {study.endpoint} in {study.code}: **{fit.verdict}**. "
+            f"{plain(fit.note)} ({plain(fit.source)})"
+        )
+    return about
+
+
+def show_curves(session: Session, study: Study, about: CohortAbout) -> None:
+    """Show Kaplan–Meier curves with their tests."""
+    result = survival_results.comparison(study)
+    figure = kaplan_meier_plot(result.curves, result.test, result.ratio, synthetic=about.synthetic)
+    notes = _notes(study, about, result)
+    panels.chart(
+        figure,
+        "survival",
+        panels.TableView(
+            "survival-summary", result.curves.summary, columns.SURVIVAL_SUMMARY, notes=notes
+        ),
+        panels.TableView(
+            "survival-at-risk",
+            result.curves.at_risk,
+            columns.AT_RISK,
+            caption="Number at risk: patients whose time is at least t.",
+            notes=notes,
+        ),
+        panels.TableView(
+            "survival-curves",
+            result.curves.curve,
+            columns.SURVIVAL_CURVE,
+            caption="Every step of the curves, with 95 % intervals (log-log).",
+            notes=notes,
+        ),
+    )
+    if result.rmst is not None:
+        st.markdown(f"**Restricted mean survival time:** {result.rmst.label}")
+    _how_computed(study, about, result)
+    with st.expander("Methods text", icon=":material/content_copy:"):
+        st.code(_methods(study, about, result), language=None, wrap_lines=True)
+
+
+def _methods(study: Study, about: CohortAbout, result: Comparison) -> str:
+    """Return the methods text of what the curves show."""
+    return survival_methods(
+        SurvivalResults(
+            cohort=about.name,
+            variable=study.variable,
+            curves=result.curves,
+            test=None if result.optimal else result.test,
+            ratio=result.ratio,
+            rmst=result.rmst,
+            cut=result.optimal,
+            q_value=result.q_value,
+            left_out=dict(result.left_out),
+            synthetic=about.synthetic,
+        )
+    )
+
+
+def _notes(study: Study, about: CohortAbout, result: Comparison) -> tuple[str, ...]:
+    """Return what a downloaded table needs to be understood."""
+    return (
+        f"Cohort: {about.name}",
+        f"Divided by: {study.variable}",
+        f"Endpoint: {ENDPOINT_WORDS[study.endpoint]}",
+        result.curves.description,
+        about.note,
+    )
+
+
+def _how_computed(study: Study, about: CohortAbout, result: Comparison) -> None:
+    """Say who was left out and which tests were made."""
+    left_out = ", ".join(f"{n} {reason}" for reason, n in result.left_out.items()) or "nobody"
+    formed = (
+        "The cut was searched for among all that leave both groups large enough; p is corrected "
+        "for that search."
+        if result.optimal
+        else "They are formed without the outcome."
+    )
+    with st.expander("How this was computed"):
+        st.markdown(
+            f"- **Cohort:** {about.name}; {result.test.n} patients, {result.test.n_events} events. "
+            f"Left out: {left_out}.\n"
+            f"- **Groups:** {result.curves.description} {formed}\n"
+            "- **Curves:** Kaplan–Meier, 95 % intervals on the log-log scale; number at risk "
+            "counts T ≥ t.\n"
+            f"- **Test:** {_test_words(result.test)}. Looking at many genes until one is below "
+            "0.05 will find one: see *Every gene* for q-values.\n"
+            f"- **Without a cut:** Cox regression on the variable itself, {_ratio_words(result)}.\n"
+        )
+
+
+def _test_words(test: LogRank) -> str:
+    if test.p_hidden:
+        return f"{test.test_name.lower()}, {test.p_label}"
+    freedom = f"{test.dof} degree{'s' if test.dof != 1 else ''} of freedom"
+    return f"{test.test_name.lower()}, χ² {test.statistic:.2f} on {freedom}, {test.p_label}"
+
+
+def _ratio_words(result: Comparison) -> str:
+    if result.ratio is None:
+        return "which did not converge"
+    if result.q_value is None:
+        return result.ratio.label
+    return f"{result.ratio.label}; q = {result.q_value:.2g} over all genes whose curves are shipped"
+
+
+def show_adjusted(session: Session, study: Study, about: CohortAbout) -> None:
+    """Show the hazard ratio beside age, sex, stage and purity, and the test within strata."""
+    st.caption(
+        "Cox regression on the variable itself (per standard deviation, no cut), with what is "
+        "recorded of the patients held fixed."
+    )
+    model, not_adjusted = survival_results.adjusted(study, study.models)
+    panels.chart(
+        forest_plot(model, synthetic=about.synthetic),
+        "forest",
+        panels.TableView("forest", model.table, columns.FOREST, notes=(about.name, study.variable)),
+    )
+    for note in (*model.notes, not_adjusted):
+        if note:
+            st.caption(plain(note))
+    _show_strata(study)
+
+
+def _show_strata(study: Study) -> None:
+    """Say what is left of the difference within stages and within each sex."""
+    if study.cut == "optimal":
+        st.caption("Tests within strata need a cut that was set beforehand.")
+        return
+    for column, word in STRATA.items():
+        test = survival_results.stratified(study, study.models, column, word)
+        if test is not None:
+            st.markdown(f"**Within {word}:** {_test_words(test)} ({test.n} patients).")
+
+
+def show_landmark(session: Session, study: Study, about: CohortAbout) -> None:
+    """Show curves of those who are still followed after some months."""
+    st.caption(
+        "Only patients who were still followed without the event at the landmark, counted from "
+        "there. It shows whether a difference lies in the first months alone."
+    )
+    months = st.select_slider("Landmark, months", LANDMARKS, value=LANDMARKS[3])
+    result = survival_results.from_landmark(study, study.models, float(months))
+    panels.chart(
+        kaplan_meier_plot(result.curves, result.test, result.ratio, synthetic=about.synthetic),
+        "landmark",
+        panels.TableView(
+            "landmark-summary",
+            result.curves.summary,
+            columns.SURVIVAL_SUMMARY,
+            notes=(*_notes(study, about, result), f"Landmark: {months} months"),
+        ),
+    )
+
+
+def show_cut(session: Session, study: Study, about: CohortAbout) -> None:
+    """Show what a search over cuts finds, and what is left of it after correction."""
+    from dataclasses import replace
+
+    st.caption(
+        "Cuts between the quartiles are searched. The best of them looks significant at 5 % for "
+        "about one in four genes without any effect (four in ten where extreme cuts are "
+        "allowed), so here the search itself is part of the test."
+    )
+    result = survival_results.comparison(replace(study, cut="optimal", cut_value=None))
+    optimal = result.optimal
+    assert optimal is not None
+    panels.chart(
+        cut_scan_plot(optimal, variable=study.variable, synthetic=about.synthetic),
+        "cut-scan",
+        panels.TableView(
+            "cut-scan", optimal.scan, columns.CUT_SCAN, notes=(about.name, study.variable)
+        ),
+    )
+    if optimal.cross_validated:
+        st.markdown(f"**Cross-validated:** {optimal.cross_validated.label}.")
+
+
+def show_screen(session: Session, study: Study, about: CohortAbout) -> None:
+    """Show every gene of the cohort, corrected for their number."""
+    st.caption(
+        "Every measured gene of the cohort: Cox regression per standard deviation and log-rank at "
+        "the median. q is the false discovery rate (Benjamini–Hochberg) over all genes tested."
+    )
+    table = survival_results.screen(study.code, study.endpoint, "median")
+    notes = (about.name, f"Endpoint: {ENDPOINT_WORDS[study.endpoint]}", about.note)
+    figure = screen_volcano(
+        table, selected=session.gene, endpoint=study.endpoint, synthetic=about.synthetic
+    )
+    panels.chart(
+        figure,
+        "survival-screen",
+        panels.TableView("survival-screen", table, columns.SURVIVAL_SCREEN, notes=notes),
+    )
+    leading = table.dropna(subset=["cox_q"]).nsmallest(6, "cox_p")["gene"]
+    with st.container(horizontal=True):
+        for gene in leading:
+            st.button(
+                gene,
+                icon=":material/show_chart:",
+                key=f"screen_{gene}",
+                on_click=_take_gene,
+                args=(gene,),
+            )
+
+
+def _take_gene(gene: str) -> None:
+    session = load_session()
+    session.gene, session.divider = gene, "gene"
+    session.write_link()
+
+
+PARTS: dict[str, Callable[[Session, Study, CohortAbout], None]] = {
+    "Curves": show_curves,
+    "Adjusted": show_adjusted,
+    "From a landmark": show_landmark,
+    "Searching a cut": show_cut,
+    "Every gene": show_screen,
+}
+
+
+def parts(study: Study) -> dict[str, Callable[[Session, Study, CohortAbout], None]]:
+    """Return the parts of the page; of aggregates, the curves alone."""
+    if study.code in resources.shipped_cohorts():
+        return {"Curves": show_curves}
+    return PARTS
