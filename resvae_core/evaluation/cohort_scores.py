@@ -109,7 +109,7 @@ def _one_cohort(code: str, cohort: Expression, model_set: ModelSet) -> pd.DataFr
     forecasts = model_set.predict_in_chunks(cohort, cancer_type=code, models=model_set.learned)
     table = pd.concat([one.table for one in forecasts], ignore_index=True)
     scores = table.groupby(["drug", "model"], sort=False)["probability"]
-    spread = scores.quantile(list(LEVELS)).unstack().round(DIGITS)
+    spread = scores.quantile(np.array(LEVELS)).unstack().round(DIGITS)
     spread.columns = pd.Index(LEVEL_COLUMNS)
     rows = spread.reset_index()
     rows.insert(0, "cohort", code)

@@ -36,6 +36,9 @@ HISTORY_FILE = "history.json"
 REFERENCES = "references"
 EVALUATION = "evaluation"
 ENCODERS = "encoders"
+CANCER_TYPE = "cancer_type"
+BESIDE = (ENCODERS, CANCER_TYPE)
+"""Folders beside the set that are no part of it and stay when it is replaced."""
 SCHEMA_VERSION = 1
 
 
@@ -169,8 +172,8 @@ def save_model_set(
     """Replace the set in a folder by another one.
 
     The set is written beside the folder first and moved into place when it is complete: whoever
-    stops this half way keeps the old set. The encoders in the folder stay as they are: they are
-    no part of the set, and have digests of their own.
+    stops this half way keeps the old set. The encoders and the cancer-type suggestion in the
+    folder stay as they are: they are no part of the set, and have digests of their own.
     """
     _recover(folder)
     staged = folder.with_name(folder.name + ".partial")
@@ -199,8 +202,9 @@ def save_model_set(
         },
     }
     write_json(staged / SET_FILE, document)
-    if (folder / ENCODERS).is_dir():
-        shutil.copytree(folder / ENCODERS, staged / ENCODERS, copy_function=_link)
+    for name in BESIDE:
+        if (folder / name).is_dir():
+            shutil.copytree(folder / name, staged / name, copy_function=_link)
     replace_folder(staged, folder)
 
 
