@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.components import frame, panels, resources
+from pages.components import contrast, frame, panels, resources, tour
 
 STORIES = {
     "resistant": "▲ Resistant",
@@ -18,26 +18,44 @@ with frame.open_page("home") as session:
         "this computer's memory; nothing is sent anywhere."
     )
 
-    patient, research, system = st.columns(3)
+    stories = resources.demo_stories()
+    patient, research, demo = st.columns(3)
     with patient.container(border=True, height="stretch"):
         st.subheader("A patient's profile", anchor=False)
         st.markdown("Counts, TPM or FPKM; genes in rows or columns; one sample or many.")
-        if st.button("Upload a profile", type="primary", icon=":material/upload_file:"):
+        if st.button(
+            contrast.on_primary("Upload a profile"),
+            type="primary",
+            icon=":material/upload_file:",
+            key="upload_a_profile",
+        ):
             frame.go_to("upload", session)
+        if session.upload:
+            frame.link_to("overview", session, "Go on with the sample you have")
     with research.container(border=True, height="stretch"):
         st.subheader("Findings in cohorts", anchor=False)
         st.markdown("Genes behind predicted resistance in five cohorts, and survival by them.")
         with st.container(horizontal=True):
             frame.link_to("biomarkers", session, "Biomarkers")
             frame.link_to("survival", session, "Survival")
-    with system.container(border=True, height="stretch"):
-        st.subheader("How good the models are", anchor=False)
-        st.markdown("Leaderboard with the floors on it, and a card for each model.")
-        frame.link_to("models", session, "Models")
+            frame.link_to("cohort", session, "Cohort")
+    with demo.container(border=True, height="stretch"):
+        st.subheader("A demonstration", anchor=False)
+        st.markdown("A synthetic patient fills every page; a short tour says what to look at.")
+        with st.container(horizontal=True):
+            if st.button("Load a demo patient", icon=":material/play_arrow:", disabled=not stories):
+                session.accept_demo(resources.demo_upload(), stories[0])
+                frame.go_to("overview", session)
+            if st.button("Take the tour", icon=":material/tour:", disabled=not tour.can_begin()):
+                frame.start_tour(session)
+        if session.upload and not session.is_demo:
+            st.caption(
+                "A demo patient takes the place of the sample you uploaded. The tour keeps yours "
+                "aside and gives it back."
+            )
 
-    st.subheader("Or try a synthetic patient", anchor=False)
+    st.subheader("Four synthetic patients", anchor=False)
     st.caption("Drawn from a generative model of real profiles: none of them is a person.")
-    stories = resources.demo_stories()
     for story, place in zip(stories, st.columns(max(len(stories), 1)), strict=False):
         with place.container(border=True, height="stretch"):
             st.markdown(f"**{STORIES[story['story']]}**")
@@ -47,4 +65,6 @@ with frame.open_page("home") as session:
                 frame.go_to("overview", session)
 
     panels.limits()
+    frame.link_to("models", session, "How good the models are, beside the floors")
+    st.subheader("What is ready", anchor=False)
     panels.system_status()

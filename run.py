@@ -44,6 +44,8 @@ CHECKS = (
     ("types", ("-m", "mypy")),
     ("import rules", ("-c", "from importlinter.cli import lint_imports_command as f; f()")),
 )
+# two files of tests at a time; what follows `test` may say otherwise, such as -n 0 for a debugger
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadfile")
 
 
 class SetUpError(Exception):
@@ -287,7 +289,7 @@ def summarise(results: list[tuple[str, bool, float]]) -> str:
 
 def run_checks(pytest_arguments: list[str]) -> int:
     """Run every check, even after a failure; return 0 if all passed, else 1."""
-    checks = [*CHECKS, ("tests", ("-m", "pytest", *pytest_arguments))]
+    checks = [*CHECKS, ("tests", (*PYTEST, *pytest_arguments))]
     results = []
     for name, arguments in checks:
         print(f"\n=== {name} ===", flush=True)

@@ -9,6 +9,7 @@ from pages.components import (
     frame,
     messages,
     panels,
+    places,
     predictions,
     resources,
     validation,
@@ -39,8 +40,11 @@ with frame.open_page("drug") as session:
             ),
         )
     if assessable:
+        st.subheader("Among patients with the same cancer", anchor=False)
+        headline = verdicts.headline_of(session, forecast)
+        places.show_place(session, headline, verdicts.provenance_notes(session, forecast))
         st.subheader("Does it hold in this cancer type?", anchor=False)
-        validation.show_cancer_type(session)
+        validation.show_cancer_type(session, headline.probability)
     st.subheader("What is known of the drug", anchor=False)
     drug_card.show_drug(session)
     basis.show_basis(session, forecast)

@@ -26,17 +26,19 @@ with frame.open_page("overview") as session:
         verdicts.show_headline(session, forecast)
         frame.link_to("explanation", session, f"Why? Genes behind {session.drug}")
 
-    st.subheader("All drugs, most sensitive first", anchor=False)
+    st.subheader(rankings.HEADINGS[assessable], anchor=False)
     ranking = rank_drugs(forecast, session.sample, session.model, resources.thresholds())
+    ranking = rankings.placed(session, ranking)
     rows = forecast.table[forecast.table["sample"] == session.sample]
     with verdicts.numbers(assessable):
         st.markdown(drug_ranking_takeaway(rows, model=session.model))
         table, chart = st.tabs(["Table", "Chart"], key="ranking_tabs", on_change="rerun")
         with table:
-            st.caption("Select a row to see the drug above.")
-            rankings.choose_drug(session, ranking)
-            notes = verdicts.provenance_notes(session, forecast)
-            downloads.csv_button(ranking, "ranking", notes=notes)
+            shown = rankings.narrowed(session, ranking)
+            rankings.choose_drug(session, shown, n_drugs=len(ranking))
+            notes = rankings.filter_note(len(shown), len(ranking))
+            notes = (*verdicts.provenance_notes(session, forecast), *notes)
+            downloads.csv_button(shown, "ranking", notes=notes)
         if chart.open:
             figure = drug_ranking(
                 rows, model=session.model, highlight=session.drug, synthetic=session.is_demo

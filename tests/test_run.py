@@ -170,4 +170,4 @@ def test_all_checks_run_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(run.subprocess, "run", record)
     assert run.run_checks(["-q"]) == 1
     assert len(commands) == len(run.CHECKS) + 1
-    assert commands[-1][-2:] == ["pytest", "-q"]
+    assert commands[-1][1:] == [*run.PYTEST, "-q"]

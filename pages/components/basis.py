@@ -9,6 +9,7 @@ from streamlit import column_config as cc
 
 from pages.components import resources, validation
 from pages.components.messages import plain
+from resvae_core import __version__
 from resvae_core.data.drugs import load_drugs
 from resvae_core.figures.palette import ENSEMBLE, FIVE, SIMPLE, model_word
 
@@ -98,7 +99,23 @@ def _inputs(session: Session, forecast: Forecast, card: Card) -> list[str]:
         f"**Interval:** {output['interval']}",
         f"**Limit of the calls:** {output['threshold']:.2f}; {output['threshold_source']}",
     ]
-    return [*lines, *_label(session)]
+    return [*lines, *_label(session), *_reproduction(card)]
+
+
+def _reproduction(card: Card) -> list[str]:
+    """Name seed, date, data and libraries that the model was made with."""
+    document = card.document
+    versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
+    data = ", ".join(
+        f"{plain(path)} `{digest[:8]}`"
+        for path, digest in document["training"]["data_digests"].items()
+    )
+    return [
+        f"**Made:** {document['created']}, seed {document['seed']}; weights "
+        f"`{document['weights_sha256'][:16]}`",
+        f"**From the files** (SHA-256): {data}",
+        f"**With:** {plain(versions)}; shown by ResVAE {__version__}",
+    ]
 
 
 def _label(session: Session) -> list[str]:

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import streamlit as st
 
+from pages.components import resources
 from pages.components.state import Session
 from resvae_core.config import PROJECT_ROOT
 from resvae_core.errors import ResVAEError
@@ -72,21 +73,34 @@ def describe_without_values(error: Exception, trace: TracebackType | None) -> st
 
 
 def empty_state(session: Session, sentence: str, page: str, label: str) -> None:
-    """Say what to choose first, link to where, and end the page."""
-    st.markdown(sentence)
+    """Say what to choose first (unless it was said), link to where, and end the page."""
+    if sentence:
+        st.markdown(sentence)
     st.page_link(page, label=label, icon=":material/arrow_forward:", query_params=session.link())
     raise PageEnded
 
 
 def need_sample(session: Session) -> None:
-    """End the page with a link to the upload unless there is a sample."""
-    if session.upload is None:
-        empty_state(
-            session,
-            "No sample yet. Upload an expression profile, or load a demo patient on Home.",
-            "pages/upload.py",
-            "Upload a profile",
+    """End the page with ways to a sample unless there is one."""
+    if session.upload is not None:
+        return
+    if stories := resources.demo_stories():
+        st.markdown("No sample yet. Upload an expression profile, or look at a synthetic patient.")
+        st.button(
+            "Load a demo patient",
+            icon=":material/play_arrow:",
+            on_click=_load_demo,
+            args=(session, stories[0]),
         )
+    else:
+        st.markdown("No sample yet. Upload an expression profile.")
+    empty_state(session, "", "pages/upload.py", "Upload a profile")
+
+
+def _load_demo(session: Session, story: dict[str, str]) -> None:
+    """Take a synthetic patient over; the page that is open shows it."""
+    session.accept_demo(resources.demo_upload(), story)
+    session.write_link()
 
 
 def need_drug(session: Session) -> None:

@@ -31,6 +31,8 @@ def forecast(session: Session) -> Forecast:
 
     One sample at a time: it does not matter who else is in the file.
     """
+    # within a cached function its own spinner, which says that this happens once, stays hidden
+    resources.model_set()
     expression = session.expression()
     digest = resources.set_digest()
     return _forecast(expression.digest(), session.cancer_type, digest, expression)
@@ -59,6 +61,48 @@ def _ranges(digest: str, models: str, _expression: Expression) -> pd.DataFrame:
     loaded = resources.model_set()
     ranges = loaded.references[PATIENTS].assess(_expression)
     return ranges.rename_axis("sample").reset_index()
+
+
+def suggestions(session: Session) -> pd.DataFrame | None:
+    """Suggest a cancer type for each sample; None where there is no model for it."""
+    digest = resources.cancer_type_digest()
+    if not digest:
+        return None
+    expression = session.parsed().expression
+    return _suggestions(expression.digest(), digest, expression)
+
+
+@st.cache_data(max_entries=4, scope="session", show_spinner="Comparing with cancer types …")
+def _suggestions(digest: str, model: str, _expression: Expression) -> pd.DataFrame:
+    loaded = resources.cancer_type_model()
+    assert loaded is not None
+    return loaded.suggest(_expression)
+
+
+def verdicts_of_samples(session: Session) -> pd.DataFrame:
+    """Return one row a sample: range verdict, genes measured, reasons, suggested cancer type.
+
+    The columns of the suggestion are missing where there is no model for it.
+    """
+    table, suggested = ranges(session), suggestions(session)
+    if suggested is None:
+        return table
+    shown = ["sample", "suggestion", "probability", "runner_up", "note"]
+    return table.merge(suggested[shown], on="sample", validate="one_to_one")
+
+
+def model_genes(session: Session) -> pd.Series[float]:
+    """Return the sample's log2(TPM + 1) of the genes that the models read, NaN where missing."""
+    values = session.expression().values.iloc[0]
+    genes: pd.Series[float] = values.reindex(list(resources.model_set().genes)).astype(float)
+    return genes
+
+
+def coverage(session: Session) -> pd.DataFrame:
+    """Say which of the genes that the models and their encoders read the sample has."""
+    from resvae_core.data.uploads.coverage import gene_coverage
+
+    return gene_coverage(session.expression(), resources.genes_read())
 
 
 def attributions(session: Session, background: str = "") -> dict[str, Attribution]:
@@ -197,5 +241,5 @@ def beside_cohort(cohort: pd.DataFrame, own: pd.DataFrame) -> pd.DataFrame:
 
 def forget_patient() -> None:
     """Drop what was computed of this session's samples."""
-    for cached in (_forecast, _ranges, _explain, _positions, _stability):
+    for cached in (_forecast, _ranges, _suggestions, _explain, _positions, _stability):
         cached.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pages.components.state import Session
 
 SPLIT = "leave_cell_line_out"
+NEAR = 0.05
+"""How far a bin's mean probability may lie from a sample's and still be called like it."""
 SETS = {
     "resistant": "**resistant only**; about one in ten sensitive cell lines, or fewer, score so "
     "high.",
@@ -71,12 +74,21 @@ def in_this_cancer_type(session: Session) -> list[str]:
     return [_sets_hold(session, where), _probabilities_hold(session, where)]
 
 
-def show_cancer_type(session: Session) -> None:
-    """Show reliability and coverage of the session's model where the patient's cancer is."""
+def show_cancer_type(session: Session, probability: float) -> None:
+    """Show reliability and coverage of the session's model where the patient's cancer is.
+
+    Parameters
+    ----------
+    session
+        Holds model, drug and cancer type.
+    probability
+        P(resistant) of the sample; the bin of the curve that is nearest to it is put into words.
+    """
     chart, table = st.columns(2)
     curve = _curve(session)
     with chart:
         if len(curve):
+            st.markdown(_bin_in_words(curve, probability))
             panels.chart(
                 reliability(curve, where=_sentence_start(cancer_word(session))),
                 "reliability-here",
@@ -100,6 +112,25 @@ def show_cancer_type(session: Session) -> None:
             f"Built for {NOMINAL:.0%} of each class. Intervals treat lines as the unit; with fewer "
             f"than {MINIMAL_LINES} lines of a class nothing is said. Cell lines, not patients."
         )
+
+
+def _bin_in_words(curve: pd.DataFrame, probability: float) -> str:
+    """Say how often lines that were scored like the sample turned out resistant."""
+    if math.isnan(probability):
+        return ""
+    nearest = (curve["predicted"] - probability).abs().argsort().iloc[0]
+    row = curve.iloc[nearest]
+    if not abs(row["predicted"] - probability) <= NEAR:
+        return (
+            f"**No group of these lines was scored near {probability:.2f}** (the nearest averaged "
+            f"{row['predicted']:.2f}): whether such a probability holds here was not seen."
+        )
+    n_resistant = row["observed"] * row["n"]
+    return (
+        f"**Of 100 pairs of line and drug that scored like this, {100 * row['observed']:.0f} were "
+        f"resistant** ({n_resistant:.0f} of {row['n']:.0f} pairs of {row['n_lines']:.0f} lines, "
+        f"{row['predicted']:.2f} on average)."
+    )
 
 
 def _sentence_start(words: str) -> str:

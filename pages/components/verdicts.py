@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from pages.components import resources, validation
+from pages.components import places, resources, validation
 from pages.components.messages import plain
 from pages.components.quality import unit_word
 from resvae_core.data.cancer_types import load_cancer_types
@@ -84,10 +84,16 @@ def _what_was_read(session: Session, n_missing: int) -> str:
     return f"{genes} · read as {unit_word(session.parsed().qc)} · {cancer}"
 
 
+def headline_of(session: Session, forecast: Forecast) -> Headline:
+    """Return what the session's model says of its drug."""
+    return read_headline(
+        forecast, session.sample, session.model, session.drug, resources.thresholds()
+    )
+
+
 def show_headline(session: Session, forecast: Forecast) -> None:
-    """Show the call for the chosen drug in words, with interval, agreement and floor."""
-    thresholds = resources.thresholds()
-    headline = read_headline(forecast, session.sample, session.model, session.drug, thresholds)
+    """Show the call for the chosen drug in words, with interval, agreement, place and floor."""
+    headline = headline_of(session, forecast)
     style = CALLS[headline.call]
     with st.container(border=True):
         st.markdown(f"### {headline.drug}: :{CALL_COLOURS[headline.call]}[{style.label}]")
@@ -99,10 +105,14 @@ def show_headline(session: Session, forecast: Forecast) -> None:
             f"(90 % interval {headline.lower:.2f}–{headline.upper:.2f}, "
             f"{model_word(headline.model)}). {_frequency(headline.probability)}"
         )
-        st.markdown(_rule(headline, thresholds[headline.model]))
-        st.markdown(_agreement(headline))
         limits = validation.exclusion_here(session, headline.conformal)
-        st.markdown(f"{validation.set_in_words(headline.conformal)} {limits}")
+        said = (
+            _rule(headline, resources.thresholds()[headline.model]),
+            _agreement(headline),
+            places.place_in_words(session, headline),
+            f"{validation.set_in_words(headline.conformal)} {limits}",
+        )
+        st.markdown("\n".join(f"- {line}" for line in said if line.strip()))
         st.caption(f"{_beside_floor(headline)} {_note(headline)}")
 
 
