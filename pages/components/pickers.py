@@ -7,7 +7,7 @@ every run, and a callback writes a change back before the next one; the link fol
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -19,8 +19,6 @@ from resvae_core.figures.palette import in_order, model_word
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Option = TypeVar("Option", bound=str)
 
 N_GENE_LINKS = 6
 
@@ -127,13 +125,6 @@ def models(session: Session) -> tuple[str, ...]:
     if session.model not in installed.learned:
         session.model = installed.default_model
     return tuple(in_order(installed.learned))
-
-
-def option(label: str, words: dict[Option, str]) -> Option | None:
-    """Offer a choice that holds for this visit of the page only; None where nothing is chosen."""
-    return st.selectbox(
-        label, list(words), index=None, format_func=words.__getitem__, placeholder="Detect"
-    )
 
 
 def gene_links(session: Session, genes: pd.Series[str]) -> None:

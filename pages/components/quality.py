@@ -6,57 +6,172 @@ import json
 from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit import column_config as cc
 
-from pages.components import pickers, predictions, resources
-from pages.components.messages import plain, show_error
+from pages.components import columns, intake, panels, predictions
+from pages.components.messages import plain
+from resvae_core.config import RESEARCH_USE
 from resvae_core.data.privacy import find_identifiers
-from resvae_core.data.uploads.record import UNIT_NAMES, FileIdType, Orientation
-from resvae_core.errors import ResVAEError
+from resvae_core.data.uploads.record import MAX_UNKNOWN, UNIT_NAMES
 
 if TYPE_CHECKING:
-    from streamlit.runtime.uploaded_file_manager import UploadedFile
-
     from pages.components.state import Session
-    from resvae_core.data.uploads import QcRecord, UploadOverrides
+    from resvae_core.data.uploads import Detection, Issue, QcRecord
 
-FORMATS = ["csv", "tsv", "txt", "gz", "xlsx", "parquet", "gct", "h5ad"]
-DETECTED = {"orientation": "Layout", "id_type": "Gene names", "unit": "Unit"}
 UNITS = {str(unit): word for unit, word in UNIT_NAMES.items()}
-LAYOUT_CHOICES: dict[Orientation, str] = {
-    "genes_in_rows": "Genes in rows",
-    "genes_in_columns": "Genes in columns",
-}
-NAME_CHOICES: dict[FileIdType, str] = {
-    "symbol": "Symbols",
-    "ensembl": "Ensembl",
-    "entrez": "Entrez",
+LOGARITHMS = {"tpm": "log2(TPM + 1)", "fpkm": "log2(FPKM + 1)", "counts": "log2(counts + 1)"}
+FILE_FORMATS = {
+    "text": "Text table",
+    "xlsx": "XLSX workbook",
+    "parquet": "Parquet table",
+    "gct": "GCT table",
+    "h5ad": "AnnData (h5ad)",
 }
 SEVERITIES = {"error": "Error", "warning": "Look at this", "info": "For information"}
+ABOUT_GENES = frozenset({"gene names", "genes", "header"})
+"""Places of issues that belong to the genes; all others belong to the samples and their values."""
 MAX_ISSUES = 20
+SURE = 0.8
+"""Confidence from which on a detection is not asked about."""
 
 
-def receive(session: Session, file: UploadedFile | None, overrides: UploadOverrides) -> None:
-    """Read a file once, keep the result; a file that cannot be used leaves the earlier sample."""
-    if file is not None and session.attempt != (attempt := f"{file.file_id} {overrides}"):
-        session.attempt, session.refusal = attempt, None
-        try:
-            with st.spinner("Reading and checking the file …", show_time=True):
-                session.accept(resources.read_upload(file, file.name, overrides))
-        except ResVAEError as error:
-            session.refusal = error
-        else:
-            # the frame above still shows the sample before
-            st.rerun()
-    if session.refusal is not None:
-        show_error(session.refusal)
-        if session.upload is not None:
-            st.caption(f"The sample from before is still here: {plain(session.sample)}.")
+def unit_word(qc: QcRecord) -> str:
+    """Return the unit that a file was read in, for readers."""
+    if qc.unit.value == "log2":
+        return LOGARITHMS.get(qc.quantity, UNITS["log2"])
+    return UNITS.get(qc.unit.value, qc.unit.value)
+
+
+def detections(qc: QcRecord) -> dict[str, Detection]:
+    """Return what was found out about the file, by the names of `intake.WORDS`."""
+    found = {"orientation": qc.orientation, "id_type": qc.id_type, "unit": qc.unit}
+    return {**qc.notation, **found}
+
+
+def found_word(qc: QcRecord, name: str) -> str:
+    """Return what was found out about one thing, for readers."""
+    found = detections(qc)[name].value
+    return unit_word(qc) if name == "unit" else intake.CHOICES[name].get(found, found)
+
+
+def unsure(qc: QcRecord) -> list[str]:
+    """Return what was found out with less confidence than `SURE`."""
+    names = [name for name, found in detections(qc).items() if found.confidence < SURE]
+    return [intake.WORDS[name].lower() for name in names]
+
+
+def show_detections(session: Session) -> None:
+    """Show how the file was read, with confidence, and offer to overrule each."""
+    qc = session.parsed().qc
+    packed = ", gzipped" if qc.compression == "gzip" else ""
+    st.markdown(
+        f"**{FILE_FORMATS.get(qc.file_format, qc.file_format)}**{packed}, {qc.n_rows:,} rows × "
+        f"{qc.n_columns:,} columns below its header, judged by its content."
+    )
+    if qc.sheets:
+        _show_sheet(session, qc)
+    for name, found in detections(qc).items():
+        _show_detection(session, qc, name, found)
+    if session.intake.file_id and session.refusal is None:
+        st.caption("What you change is read again at once, from the file in memory.")
+    elif not session.is_demo:
+        st.caption("To read it differently, choose the file again: its bytes are gone from memory.")
+
+
+def _show_detection(session: Session, qc: QcRecord, name: str, found: Detection) -> None:
+    value, choice = st.columns([3, 2], vertical_alignment="center")
+    word = found_word(qc, name)
+    colour = "green" if found.confidence >= SURE else "orange"
+    sure = "your choice" if found.overridden else f"{100 * found.confidence:.0f} % sure"
+    with value, st.container(gap=None):
+        st.markdown(f"**{intake.WORDS[name]}:** {plain(word)} :{colour}-badge[{sure}]")
+        st.caption(plain(found.reason))
+    with choice:
+        _offer(session, name)
+
+
+def _show_sheet(session: Session, qc: QcRecord) -> None:
+    value, choice = st.columns([3, 2], vertical_alignment="center")
+    others = len(qc.sheets) - 1
+    chosen = session.intake.overrides is not None and session.intake.overrides.sheet
+    why = "Chosen by hand." if chosen else "The first that holds a table."
+    with value, st.container(gap=None):
+        st.markdown(f"**{intake.WORDS['sheet']}:** {plain(qc.sheet)}")
+        st.caption(f"{why} {others} other{'s' * (others != 1)} in the workbook.")
+    with choice:
+        _offer(session, "sheet")
+
+
+def _offer(session: Session, name: str) -> None:
+    """Offer to overrule a detection; below a refusal, the same choices stand beside the error."""
+    if session.refusal is None and not session.is_demo:
+        intake.override(
+            session, name, sheets=session.parsed().qc.sheets, detected="As detected", quiet=True
+        )
+
+
+def show_mapping(session: Session) -> None:
+    """Show which names are genes, which were renamed or left out, and what each model lacks."""
+    qc = session.parsed().qc
+    st.markdown(
+        f"**{qc.n_genes_recognised:,} of {qc.n_genes_total:,} names are genes.** "
+        f"{plain(qc.conversion)}"
+    )
+    if qc.lengths_note:
+        st.caption(plain(qc.lengths_note))
+    panels.show_table(
+        panels.TableView(
+            "genes-read",
+            predictions.coverage(session),
+            columns.GENES_READ,
+            caption=f"What the models read of {plain(session.sample)}.",
+            notes=notes(session),
+        )
+    )
+    _show_names(qc)
+    show_issues([issue for issue in qc.issues if issue.where in ABOUT_GENES])
+
+
+def _show_names(qc: QcRecord) -> None:
+    """Show renamed and unknown names, and what was left out for which reason."""
+    if qc.dropped:
+        dropped = ", ".join(f"{reason}: {n:,}" for reason, n in qc.dropped.items())
+        st.caption(f"Left out: {plain(dropped)}.")
+    if qc.renamed:
+        with st.expander(f"Renamed to current symbols ({len(qc.renamed):,})"):
+            st.dataframe(
+                [{"In the file": old, "Read as": new} for old, new in qc.renamed.items()],
+                hide_index=True,
+                key="renamed",
+                alt="Names of the file and the current symbols they were read as",
+            )
+    if qc.unknown:
+        first = f", the first {MAX_UNKNOWN}" if len(qc.unknown) == MAX_UNKNOWN else ""
+        with st.expander(f"Names that no gene is known by ({len(qc.unknown)}{first})"):
+            st.markdown(plain(", ".join(qc.unknown)))
+
+
+def show_issues(issues: list[Issue]) -> None:
+    """List what a reader should know: where, what was found, what was expected, how to fix it."""
+    for issue in issues[:MAX_ISSUES]:
+        st.markdown(
+            f"- **{SEVERITIES[issue.severity]}: {plain(issue.where)}.** "
+            f"Found: {plain(issue.found)}. Expected: {plain(issue.expected)}. "
+            f"→ {plain(issue.remedy)}"
+        )
+    if len(issues) > MAX_ISSUES:
+        st.caption(f"{len(issues) - MAX_ISSUES} more are in the quality record.")
 
 
 def show_identifiers(session: Session) -> None:
-    """Warn of sample names that may tell who somebody is, and offer others."""
+    """Warn of what may tell who somebody is, without repeating it; offer other names."""
     found = find_identifiers(session.samples)
+    disclosures = session.parsed().qc.disclosures
+    if disclosures:
+        places = "; ".join(dict.fromkeys(f"{d.place}: {d.kind}" for d in disclosures[:MAX_ISSUES]))
+        st.warning(
+            f"The file seems to tell who somebody is ({plain(places)}). None of what "
+            "stands there was kept; take it out of the file before you pass it on."
+        )
     if not found:
         return
     kinds = ", ".join(dict.fromkeys(identifier.kind for identifier in found))
@@ -72,98 +187,24 @@ def show_identifiers(session: Session) -> None:
     )
 
 
-def show_record(qc: QcRecord) -> None:
-    """Show what was found in the file, with confidence, and what was done to it."""
-    st.subheader("What was found in the file", anchor=False)
-    st.markdown(
-        f"**{qc.n_genes_recognised:,} of {qc.n_genes_total:,} genes recognised** in "
-        f"{qc.n_samples} sample{'s' if qc.n_samples != 1 else ''}. {plain(qc.conversion)}"
-    )
-    st.dataframe(
-        [_detection(qc, name) for name in DETECTED],
-        hide_index=True,
-        key="detections",
-        alt="What was detected in the file",
-        column_config={
-            "Confidence": cc.ProgressColumn(min_value=0, max_value=1, format="percent"),
-            "Why": cc.TextColumn(width="large"),
-        },
-    )
-    if qc.lengths_note:
-        st.caption(plain(qc.lengths_note))
+def notes(session: Session) -> tuple[str, ...]:
+    """Return what a downloaded table of the upload needs to be traced."""
+    synthetic = ("SYNTHETIC PATIENT: not a person",) if session.is_demo else ()
+    return (*synthetic, f"File: SHA-256 {session.parsed().qc.file_digest}")
 
 
-def unit_word(qc: QcRecord) -> str:
-    """Return the unit that a file was read in, for readers."""
-    return UNITS.get(qc.unit.value, qc.unit.value)
-
-
-def _detection(qc: QcRecord, name: str) -> dict[str, object]:
-    """Return one thing that was detected as a row for readers."""
-    found = getattr(qc, name)
-    return {
-        "What": DETECTED[name],
-        "Found": unit_word(qc) if name == "unit" else found.value.replace("_", " "),
-        "Confidence": found.confidence,
-        "By": "you" if found.overridden else "detection",
-        "Why": found.reason,
-    }
-
-
-def show_issues(qc: QcRecord) -> None:
-    """List what a reader should know: where, what was found, what was expected, how to fix it."""
-    st.subheader("What to look at", anchor=False)
-    if not qc.issues and not qc.dropped:
-        st.caption("Nothing was dropped and nothing needs attention.")
-        return
-    if qc.dropped:
-        dropped = ", ".join(f"{reason}: {n:,}" for reason, n in qc.dropped.items())
-        st.caption(f"Left out: {plain(dropped)}")
-    for issue in qc.issues[:MAX_ISSUES]:
-        st.markdown(
-            f"- **{SEVERITIES[issue.severity]}: {plain(issue.where)}.** "
-            f"Found: {plain(issue.found)}. Expected: {plain(issue.expected)}. "
-            f"→ {plain(issue.remedy)}"
-        )
-    if len(qc.issues) > MAX_ISSUES:
-        st.caption(f"{len(qc.issues) - MAX_ISSUES} more are in the quality record.")
-
-
-def download_record(qc: QcRecord) -> None:
+def download_record(session: Session) -> None:
     """Offer the record as JSON."""
+    record = {
+        "notice": RESEARCH_USE,
+        "synthetic": session.is_demo,
+        **session.parsed().qc.to_dict(),
+    }
     st.download_button(
         "Download the quality record (JSON)",
-        json.dumps(qc.to_dict(), indent=1, ensure_ascii=False, default=str),
+        json.dumps(record, indent=1, ensure_ascii=False, default=str),
         file_name="resvae-quality-record.json",
         mime="application/json",
         icon=":material/download:",
         on_click="ignore",
     )
-
-
-def offer_to_forget(session: Session) -> None:
-    """Offer to drop the upload and all that was computed of it."""
-    st.button("Forget this upload", icon=":material/delete:", on_click=_forget, args=[session])
-
-
-def _forget(session: Session) -> None:
-    session.forget()
-    predictions.forget_patient()
-
-
-def reading_options() -> UploadOverrides:
-    """Offer to overrule the detection; empty leaves it to the reader."""
-    from resvae_core.data.uploads import UploadOverrides
-
-    with st.expander("Read the file differently", icon=":material/tune:"):
-        st.caption("Left empty, each is detected and shown below with its confidence.")
-        layout, names, unit, sheet = st.columns(4)
-        with layout:
-            orientation = pickers.option("Layout", LAYOUT_CHOICES)
-        with names:
-            id_type = pickers.option("Gene names", NAME_CHOICES)
-        with unit:
-            scale = pickers.option("Unit", UNIT_NAMES)
-        with sheet:
-            name = st.text_input("Sheet of a workbook", placeholder="First with data")
-    return UploadOverrides(orientation=orientation, id_type=id_type, unit=scale, sheet=name or None)

@@ -13,6 +13,7 @@ from pages.components.state import Session, load_session
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.figures.palette import CALLS
 from resvae_core.figures.strips import interval_strip
+from resvae_core.models.call_words import lean_words
 from resvae_core.models.ranking import Agreement
 
 if TYPE_CHECKING:
@@ -124,11 +125,9 @@ def _strip(row: dict[Hashable, Any]) -> str:
 def _lean(row: dict[Hashable, Any]) -> str:
     """Return how many of the five lean the same way, its shape, and whether they are split."""
     counts = Agreement(row["n_resistant"], row["n_sensitive"], row["n_models"], row["opposed"])
-    if row["call"] == NOT_ASSESSABLE or not counts.n_agree:
+    if row["call"] == NOT_ASSESSABLE:
         return ""
-    word = "resistant" if counts.n_resistant >= counts.n_sensitive else "sensitive"
-    split = " split" if counts.models_disagree else ""
-    return f"{counts.n_agree} of {counts.n_models} {CALLS[word].symbol}{split}"
+    return lean_words(counts, {word: style.symbol for word, style in CALLS.items()})
 
 
 def choose_drug(session: Session, ranking: pd.DataFrame, *, n_drugs: int) -> None:

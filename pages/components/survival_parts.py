@@ -229,6 +229,7 @@ def _methods(study: Study, about: CohortAbout, result: Comparison) -> str:
             rmst=result.rmst,
             cut=result.optimal,
             q_value=result.q_value,
+            n_genes=result.n_genes,
             left_out=dict(result.left_out),
             synthetic=about.synthetic,
         )

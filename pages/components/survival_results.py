@@ -108,6 +108,7 @@ def _shipped(code: str, gene: str) -> Comparison:
         *restore_survival(Aggregate(curves, groups, test)),
         left_out={"no outcome": int(test["n_excluded"])} if test["n_excluded"] else {},
         q_value=float(test["q_value"]),
+        n_genes=len(resources.evidence("survival_tests")),
     )
 
 

@@ -11,6 +11,12 @@ from pages.components.messages import plain
 from pages.components.quality import unit_word
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.figures.palette import CALLS, model_word
+from resvae_core.models.call_words import (
+    agreement_words,
+    floor_words,
+    frequency_words,
+    rule_words,
+)
 from resvae_core.models.ranking import read_headline
 
 if TYPE_CHECKING:
@@ -103,17 +109,17 @@ def show_headline(session: Session, forecast: Forecast) -> None:
         st.markdown(
             f"**Probability of resistance {headline.probability:.2f}** "
             f"(90 % interval {headline.lower:.2f}–{headline.upper:.2f}, "
-            f"{model_word(headline.model)}). {_frequency(headline.probability)}"
+            f"{model_word(headline.model)}). {frequency_words(headline.probability)}"
         )
         limits = validation.exclusion_here(session, headline.conformal)
         said = (
-            _rule(headline, resources.thresholds()[headline.model]),
+            _rule(headline),
             _agreement(headline),
             places.place_in_words(session, headline),
             f"{validation.set_in_words(headline.conformal)} {limits}",
         )
         st.markdown("\n".join(f"- {line}" for line in said if line.strip()))
-        st.caption(f"{_beside_floor(headline)} {_note(headline)}")
+        st.caption(f"{floor_words(headline.floor)} {_note(headline)}")
 
 
 def _note(headline: Headline) -> str:
@@ -122,45 +128,18 @@ def _note(headline: Headline) -> str:
     return f"{note[:1].upper()}{note[1:]}." if note else ""
 
 
-def _rule(headline: Headline, threshold: float) -> str:
-    """Say what the call means: most lines resist, so "sensitive" is less resistant than usual."""
-    if headline.call == "resistant":
-        return (
-            f"Resistant: the whole interval lies at or above this model's limit, {threshold:.2f}."
-        )
-    if headline.call == "uncertain":
-        if headline.lower < threshold <= headline.upper:
-            return f"Uncertain: the interval includes this model's limit, {threshold:.2f}."
-        return "Uncertain: only a sample that is in range gets a firm call."
-    said = f"Sensitive: the whole interval lies below this model's limit, {threshold:.2f}."
-    if headline.probability < 0.5:
-        return said
-    return (
-        f"{said} Most cell lines resist, so this is less resistance than usual; "
-        "**resistance is still the more likely outcome.**"
-    )
-
-
-def _frequency(probability: float) -> str:
-    return (
-        f"Of 100 cell lines that the model scores like this, about {100 * probability:.0f} "
-        "were resistant."
+def _rule(headline: Headline) -> str:
+    threshold = resources.thresholds()[headline.model]
+    return rule_words(
+        headline.call, headline.probability, headline.lower, headline.upper, threshold
     )
 
 
 def _agreement(headline: Headline) -> str:
-    """Say which way the five lean, and flag it where they do not agree."""
-    words = headline.agreement.words
-    said = f"{words[:1].upper()}{words[1:]}."
-    if not headline.models_disagree:
-        return said
-    return f":material/call_split: **The models disagree.** {said}"
-
-
-def _beside_floor(headline: Headline) -> str:
-    if headline.floor != headline.floor:
-        return ""
-    return f"Drug and tissue alone, without this profile, would say {headline.floor:.2f}."
+    """Say which way the five lean, with a mark where they do not agree."""
+    disagree = headline.models_disagree
+    said = agreement_words(headline.agreement.words, models_disagree=disagree)
+    return f":material/call_split: {said}" if disagree else said
 
 
 def provenance_notes(session: Session, forecast: Forecast) -> tuple[str, ...]:

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from resvae_core.models.call_words import (
+    agreement_words,
+    floor_words,
+    frequency_words,
+    lean_words,
+    rule_words,
+)
 from resvae_core.models.ranking import Agreement
 from resvae_core.reporting.marks import CALLS
 from resvae_core.reporting.report import Call, DrugRow, ModelRow, Report
@@ -98,34 +105,17 @@ def probability(call: Call) -> str:
 
 def frequency(call: Call) -> str:
     """Say the probability as a natural frequency."""
-    return (
-        f"Of 100 cell lines that the model scores like this, about "
-        f"{round(100 * call.probability)} were resistant."
-    )
+    return frequency_words(call.probability)
 
 
 def rule(call: Call) -> str:
     """Say why the call is what it is."""
-    limit = f"this model's limit, {call.threshold:.2f}"
-    if call.call == "resistant":
-        return f"Resistant: the whole interval lies at or above {limit}."
-    if call.call == "sensitive":
-        said = f"Sensitive: the whole interval lies below {limit}."
-        if call.probability < 0.5:
-            return said
-        return (
-            f"{said} Most cell lines resist, so this is less resistance than usual; resistance is "
-            "still the more likely outcome."
-        )
-    if call.lower < call.threshold <= call.upper:
-        return f"Uncertain: the interval includes {limit}."
-    return "Uncertain: only a sample that is in range gets a firm call."
+    return rule_words(call.call, call.probability, call.lower, call.upper, call.threshold)
 
 
 def agreement(call: Call) -> str:
     """Say which way the five models lean, and flag it where they disagree."""
-    said = sentence(call.agreement)
-    return f"The models disagree. {said}" if call.models_disagree else said
+    return agreement_words(call.agreement, models_disagree=call.models_disagree)
 
 
 def beside(report: Report) -> str:
@@ -133,7 +123,7 @@ def beside(report: Report) -> str:
     call = report.call
     parts = []
     if call and call.floor is not None:
-        parts.append(f"Drug and tissue alone, without this profile, would say {call.floor:.2f}.")
+        parts.append(floor_words(call.floor))
     parts += [f"{row.title}, a simple model, says {row.probability:.2f}." for row in simple(report)]
     return " ".join(parts)
 
@@ -166,11 +156,8 @@ def sentence(text: str) -> str:
 def lean(row: DrugRow) -> str:
     """Return how many of the five lean the same way, such as "4 of 5 ▲"."""
     counts = Agreement(row.n_resistant, row.n_sensitive, row.n_models, row.opposed)
-    if row.call == "not assessable" or not counts.n_agree:
-        return "–"
-    word = "resistant" if counts.n_resistant >= counts.n_sensitive else "sensitive"
-    split = " split" if counts.models_disagree else ""
-    return f"{counts.n_agree} of {counts.n_models} {CALLS[word].symbol}{split}"
+    symbols = {word: mark.symbol for word, mark in CALLS.items()}
+    return (lean_words(counts, symbols) if row.call != "not assessable" else "") or "–"
 
 
 def flags(row: DrugRow) -> str:

@@ -54,6 +54,8 @@ class Comparison:
     q_value
         Of the hazard ratio, corrected for all genes whose curves are shipped; None where the
         patients are here and nobody knows how many genes were looked at.
+    n_genes
+        Pairs of cohort and gene that `q_value` is corrected for.
     """
 
     curves: KaplanMeier
@@ -63,6 +65,7 @@ class Comparison:
     optimal: OptimalCut | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
     q_value: float | None = None
+    n_genes: int = 1
 
 
 def compare(

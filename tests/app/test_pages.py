@@ -384,7 +384,7 @@ def test_identifying_sample_names_are_pointed_out_and_can_be_replaced(open_page,
 
 def test_upload_can_be_forgotten(open_page, patients) -> None:
     app = open_page("upload", several(patients))
-    next(b for b in app.button if b.label.startswith("Forget")).click().run()
+    next(b for b in app.button if b.label == "Clear this sample now").click().run()
     assert app.session_state[KEY].samples == []
     assert "No sample yet" in words(app)
 
@@ -400,7 +400,7 @@ def test_patient_caches_are_of_the_session_and_hold_nothing_on_disk() -> None:
     cached_of_patients = [
         function for function in vars(predictions).values() if hasattr(function, "_info")
     ]
-    assert len(cached_of_patients) == 5
+    assert len(cached_of_patients) == 6
     for cached in cached_of_patients:
         assert cached._info.scope == "session"
         assert cached._info.persist is None

@@ -1,5 +1,6 @@
 """Expression profiles from files of any common form; `read_expression` is the way in."""
 
+from resvae_core.data.uploads.cells import list_sheets
 from resvae_core.data.uploads.reader import read_expression
 from resvae_core.data.uploads.record import (
     Detection,
@@ -19,5 +20,6 @@ __all__ = [
     "Unit",
     "Upload",
     "UploadOverrides",
+    "list_sheets",
     "read_expression",
 ]

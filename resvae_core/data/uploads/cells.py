@@ -6,20 +6,23 @@ import io
 import warnings
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from resvae_core.data.privacy import Described
 from resvae_core.data.uploads.record import UploadOverrides
 from resvae_core.data.uploads.source import MAX_BYTES
-from resvae_core.data.uploads.table import RawTable, is_missing, text_in_cell
+from resvae_core.data.uploads.table import RawTable, describe_line, is_missing, text_in_cell
 from resvae_core.errors import InputDataError, UploadTooLargeError
 
 if TYPE_CHECKING:
     import h5py
 
+_LINES_ABOVE = 50  # rows of a sheet in which titles may stand
 MAX_VALUES = 150_000_000
 """Most values (samples × genes) that are read; 600 MB in memory."""
 
@@ -42,7 +45,8 @@ def read_workbook(content: bytes, overrides: UploadOverrides) -> RawTable:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns about styles, which we do not read
             book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-            rows = _read_sheet(book, overrides.sheet)
+            sheet, rows = _read_sheet(book, overrides.sheet)
+            names = tuple(map(str, book.sheetnames))
             book.close()
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
         if isinstance(error, InputDataError):
@@ -52,7 +56,50 @@ def read_workbook(content: bytes, overrides: UploadOverrides) -> RawTable:
             "expected.",
             remedy="Open it in a spreadsheet program and save it again, or export it as CSV.",
         ) from error
-    return table_of_cells(rows, "xlsx")
+    above = [_as_text(row[0]) for row in rows[:_LINES_ABOVE] if row and _is_title(row)]
+    return replace(
+        table_of_cells(rows, "xlsx"),
+        sheet=sheet,
+        sheets=names,
+        described=tuple(map(describe_line, above)),
+    )
+
+
+def list_sheets(content: bytes) -> tuple[str, ...]:
+    """Return the names of a workbook's sheets, in their order; empty where it is no workbook.
+
+    Only the list is read, not the sheets: it is there for a workbook whose first sheet is refused.
+
+    Parameters
+    ----------
+    content
+        The file's bytes as they came.
+
+    Raises
+    ------
+    UploadTooLargeError
+        If the workbook unpacks to more than the reader accepts.
+    """
+    from openpyxl.packaging.workbook import WorkbookPackage
+    from openpyxl.xml.functions import fromstring
+
+    if not content.startswith(b"PK"):
+        return ()
+    try:
+        _check_unpacked(content)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            part = next(name for name in archive.namelist() if name.endswith("xl/workbook.xml"))
+            book = WorkbookPackage.from_tree(fromstring(archive.read(part)))
+    except (zipfile.BadZipFile, StopIteration, SyntaxError, TypeError, ValueError) as error:
+        if isinstance(error, UploadTooLargeError):
+            raise
+        return ()
+    return tuple(str(sheet.name) for sheet in book.sheets)
+
+
+def _is_title(row: Sequence[object]) -> bool:
+    """Tell whether a row holds one cell only, the first: a line above the table."""
+    return row[0] is not None and all(cell is None for cell in row[1:])
 
 
 def _check_unpacked(content: bytes) -> None:
@@ -67,8 +114,8 @@ def _check_unpacked(content: bytes) -> None:
         )
 
 
-def _read_sheet(book: object, name: str | None) -> list[Sequence[object]]:
-    """Return the rows of the sheet named, or of the first that has any."""
+def _read_sheet(book: object, name: str | None) -> tuple[str, list[Sequence[object]]]:
+    """Return name and rows of the sheet named, or of the first that has any."""
     names: list[str] = book.sheetnames  # type: ignore[attr-defined]
     if name is not None and name not in names:
         raise InputDataError(
@@ -82,7 +129,7 @@ def _read_sheet(book: object, name: str | None) -> list[Sequence[object]]:
         sheet.reset_dimensions()
         rows = list(sheet.iter_rows(values_only=True))
         if sum(any(cell is not None for cell in row) for row in rows) > 1:
-            return rows
+            return candidate, rows
     raise InputDataError(
         "The workbook holds no table: no sheet has a header and a row below it.",
         remedy="Put gene names and values on the first sheet.",
@@ -280,4 +327,8 @@ def _read_anndata(file: h5py.File) -> RawTable:
         row_numbers=np.arange(len(var), dtype=np.int64) + 1,
         file_format="h5ad",
         annotation=frozenset(range(1, numeric[0] if numeric else 1)),
+        described=tuple(
+            Described(f"column {i} of obs", str(name), [_as_text(cell) for cell in obs[name]])
+            for i, name in enumerate(obs.columns, start=1)
+        ),
     )

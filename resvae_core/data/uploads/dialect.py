@@ -6,10 +6,11 @@ import codecs
 import csv
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from resvae_core.data.genes import load_gene_table
-from resvae_core.data.uploads.record import UploadOverrides
+from resvae_core.data.uploads.record import Detection, UploadOverrides
 from resvae_core.data.uploads.table import is_missing, shorten
 from resvae_core.errors import InputDataError
 
@@ -60,6 +61,10 @@ class Dialect:
         Whether the file has one.
     text_columns
         Positions of columns whose cells are text.
+    notation
+        ``delimiter`` and ``decimal`` as detections: how many of the first rows speak for them.
+    preamble
+        Comment lines and titles above the table.
     """
 
     delimiter: str
@@ -69,6 +74,8 @@ class Dialect:
     header: list[str]
     has_header: bool
     text_columns: frozenset[int]
+    notation: Mapping[str, Detection] = field(default_factory=dict)
+    preamble: tuple[str, ...] = ()
 
 
 def decode(content: bytes) -> tuple[bytes, str]:
@@ -157,6 +164,7 @@ def sniff(content: bytes, overrides: UploadOverrides, *, skip: int = 0) -> Diale
             remedy="Take line breaks and quotes out of the header.",
         )
     header: list[str] | None = rows[0]
+    preamble = tuple(line for line in lines[skip:start] if line.strip())
     if _is_data(rows[0], width):
         header = _commented_header(lines[skip:start], delimiter, width)
         cells = rows
@@ -178,6 +186,11 @@ def sniff(content: bytes, overrides: UploadOverrides, *, skip: int = 0) -> Diale
         header=names,
         has_header=header is not None,
         text_columns=_text_columns(cells, len(names), decimal, thousands),
+        notation={
+            "delimiter": _rate_delimiter(rows, delimiter, overrides.delimiter is not None),
+            "decimal": _rate_decimal(cells, decimal, overrides.decimal is not None),
+        },
+        preamble=preamble,
     )
 
 
@@ -340,6 +353,32 @@ def _choose_decimal(english: list[str], german: list[str], cells: list[list[str]
         "thousands; nothing in the first rows tells which.",
         remedy="Choose the decimal mark by hand, or export the table with a decimal point.",
     )
+
+
+def _rate_delimiter(rows: list[list[str]], delimiter: str, told: bool) -> Detection:
+    """Say how many of the first rows have the same number of cells with this delimiter."""
+    width, agreeing = Counter(map(len, rows)).most_common(1)[0]
+    reason = f"{agreeing} of the first {len(rows)} rows have {width} cells with it."
+    if told:
+        return Detection(delimiter, 1.0, f"Chosen by hand. {reason}", overridden=True)
+    return Detection(delimiter, round(agreeing / len(rows), 3), reason)
+
+
+def _rate_decimal(cells: list[list[str]], decimal: str, told: bool) -> Detection:
+    """Say how many numbers of the first rows are written with this decimal mark."""
+    marked = [
+        cell for row in cells for cell in row[1:] if _ENGLISH.match(cell) or _GERMAN.match(cell)
+    ]
+    pattern = _ENGLISH if decimal == "." else _GERMAN
+    agreeing = sum(bool(pattern.match(cell)) for cell in marked)
+    reason = (
+        f"{agreeing:,} of {len(marked):,} numbers with a mark in the first rows can be read so."
+        if marked
+        else "The first rows hold whole numbers only: no mark is needed."
+    )
+    if told:
+        return Detection(decimal, 1.0, f"Chosen by hand. {reason}", overridden=True)
+    return Detection(decimal, round(agreeing / len(marked), 3) if marked else 1.0, reason)
 
 
 def _text_columns(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import itertools
 import re
 from dataclasses import replace
 from typing import NamedTuple
 
+from resvae_core.data.privacy import Described
 from resvae_core.data.uploads.dialect import decode, sniff
 from resvae_core.data.uploads.record import UploadOverrides
 from resvae_core.data.uploads.table import RawTable
@@ -58,6 +60,7 @@ def read_gct(content: bytes, overrides: UploadOverrides) -> RawTable:
     return replace(
         table,
         annotation=frozenset(described),
+        described=(*table.described, *_sample_descriptions(utf8, shape)),
         row_numbers=table.row_numbers + shape.sample_descriptions,
     )
 
@@ -86,6 +89,18 @@ def _drop_sample_descriptions(content: bytes, n: int) -> bytes:
             remedy="It was probably cut off: copy or export it again.",
         )
     return content[: ends[2]] + content[ends[2 + n] :]
+
+
+def _sample_descriptions(content: bytes, shape: _Shape) -> list[Described]:
+    """Return the rows that describe samples, for the scan for identifiers."""
+    n = shape.sample_descriptions
+    ends = [0, *(match.end() for match in _first_line_ends(content, 3 + n))]
+    rows = [
+        content[start:end].decode("utf-8", errors="replace").rstrip("\r\n").split("\t")
+        for start, end in itertools.pairwise(ends[3:])
+    ]
+    first = 1 + shape.row_descriptions
+    return [Described(f"row {i}", row[0], row[first:]) for i, row in enumerate(rows, start=4)]
 
 
 def _first_line_ends(content: bytes, n: int) -> list[re.Match[bytes]]:

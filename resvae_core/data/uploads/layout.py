@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from resvae_core.data.genes import GeneTable
+from resvae_core.data.privacy import Described
 from resvae_core.data.uploads.dialect import CORNER_WORDS, as_number, is_number
 from resvae_core.data.uploads.identifiers import COUNTING_ROWS, evidence
 from resvae_core.data.uploads.record import Detection, Issue, Orientation, Unit, UploadOverrides
@@ -62,6 +63,9 @@ class Layout:
         What a reader should know; reason → number of rows or columns left out.
     gene_positions, sample_positions
         Row or column of the file, counted from 1, of each name and each sample.
+    described
+        Columns that are not expression, for the scan for identifiers; cells of those alone that
+        describe samples.
     """
 
     names: list[str]
@@ -73,6 +77,7 @@ class Layout:
     dropped: dict[str, int]
     gene_positions: npt.NDArray[np.int64]
     sample_positions: npt.NDArray[np.int64]
+    described: tuple[Described, ...] = ()
 
     def place(self, sample: int, name: int) -> str:
         """Return where a value stands, as a message should give it."""
@@ -202,6 +207,7 @@ def _genes_in_rows(
         ),
         gene_positions=table.row_numbers[rows],
         sample_positions=np.array(columns) + 1,
+        described=tuple(Described(f"column {i + 1}", table.header[i]) for i in described),
     )
 
 
@@ -261,6 +267,11 @@ def _genes_in_columns(
         ),
         gene_positions=np.array([table.numeric[i] for i in kept], dtype=np.int64) + 1,
         sample_positions=table.row_numbers,
+        described=tuple(
+            Described(f"column {c + 1}", table.header[c], table.text[c])
+            for c in table.text
+            if c != sample_column
+        ),
     )
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from resvae_core.data.genes import GeneTable, load_gene_table
+from resvae_core.data.privacy import Described, Disclosure, find_disclosures
 from resvae_core.data.uploads.conversion import Converted, to_log2_tpm
 from resvae_core.data.uploads.formats import read_table
 from resvae_core.data.uploads.identifiers import Identified, identify
 from resvae_core.data.uploads.layout import Layout, arrange
 from resvae_core.data.uploads.quality import drop_empty, refuse_negative, report_missing
 from resvae_core.data.uploads.record import (
+    MAX_UNKNOWN,
     Detection,
     Issue,
     QcRecord,
@@ -30,6 +33,7 @@ from resvae_core.data.uploads.units import Axis, detect
 from resvae_core.tables import Expression
 
 _DETECT_ALL = UploadOverrides()
+_OTHER_NAMES = ["previous_symbol", "alias", "excel_date"]
 _SEVERITY = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -77,7 +81,9 @@ def read_expression(
     genes = load_gene_table()
     layout = arrange(table, genes, overrides, origin.stem)
     shape = (table.n_rows, len(table.header))
-    facts = _Facts(origin, replace(table, text={}, numbers=table.numbers[:0]), shape)
+    found = find_disclosures((*table.described, *layout.described))
+    bare = replace(table, text={}, numbers=table.numbers[:0], described=())
+    facts = _Facts(origin, bare, shape, found)
     del table
     return _convert(facts, layout, genes, overrides)
 
@@ -89,6 +95,7 @@ class _Facts:
     origin: Source
     table: RawTable
     shape: tuple[int, int]
+    disclosures: tuple[Disclosure, ...]
 
 
 def _convert(facts: _Facts, layout: Layout, genes: GeneTable, overrides: UploadOverrides) -> Upload:
@@ -116,8 +123,33 @@ def _convert(facts: _Facts, layout: Layout, genes: GeneTable, overrides: UploadO
     dropped = {**layout.dropped, **found.dropped, **filled.dropped}
     return Upload(
         Expression(frame),
-        _record(facts, layout, found, unit, converted, frame, axis, issues, dropped),
+        replace(
+            _record(facts, layout, found, unit, converted, frame, axis, issues, dropped),
+            quantity=Counter(verdict.quantity for verdict in verdicts).most_common(1)[0][0],
+            **_names(facts, layout, found, genes),
+        ),
     )
+
+
+class _Names(TypedDict):
+    """What the record says of names."""
+
+    renamed: dict[str, str]
+    unknown: tuple[str, ...]
+    disclosures: tuple[Disclosure, ...]
+
+
+def _names(facts: _Facts, layout: Layout, found: Identified, genes: GeneTable) -> _Names:
+    """Say which names were read as other symbols, are unknown, or may tell of a person."""
+    positions = np.flatnonzero(found.rows < 0).tolist()
+    kind = "row" if layout.orientation.value == "genes_in_rows" else "column"
+    labels = (Described(f"{kind} {layout.gene_positions[i]}", layout.names[i]) for i in positions)
+    renamed = np.flatnonzero(np.isin(found.id_types, _OTHER_NAMES) & found.kept).tolist()
+    return {
+        "renamed": {layout.names[i]: str(genes.symbols[found.rows[i]]) for i in renamed},
+        "unknown": tuple(layout.names[i] for i in positions[:MAX_UNKNOWN]),
+        "disclosures": (*facts.disclosures, *find_disclosures(labels)),
+    }
 
 
 def _known_in_order(found: Identified) -> npt.NDArray[np.int64]:
@@ -185,4 +217,7 @@ def _record(
         issues=tuple(sorted(issues, key=lambda issue: _SEVERITY[issue.severity])),
         dropped=dropped,
         genes=frozenset(map(str, frame.columns)),
+        notation=facts.table.notation,
+        sheet=facts.table.sheet,
+        sheets=facts.table.sheets,
     )

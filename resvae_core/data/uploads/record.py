@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from resvae_core.data.privacy import Disclosure
 from resvae_core.errors import ConfigError
 from resvae_core.tables import Expression
 
@@ -20,6 +22,9 @@ UNIT_NAMES: dict[Unit, str] = {
     "fpkm": "FPKM",
     "log2": "log2(x + 1)",
 }
+MAX_UNKNOWN = 200
+_NAMING = frozenset({"samples", "header"})
+_EXAMPLES = re.compile(r"\s*\(.*\)", re.DOTALL)
 _KNOWN: dict[str, tuple[str, ...]] = {
     "orientation": ("genes_in_rows", "genes_in_columns"),
     "id_type": ("symbol", "ensembl", "entrez"),
@@ -147,6 +152,20 @@ class QcRecord:
         Reason → how many rows, columns or samples were left out.
     genes
         Symbols of the result.
+    quantity
+        What remains after a logarithm is undone: ``counts``, ``tpm`` or ``fpkm``; that of most
+        samples.
+    notation
+        Of a text file: ``delimiter`` and ``decimal`` as detections.
+    sheet, sheets
+        Of a workbook: the sheet that was read, and the names of all.
+    renamed
+        Names of the file → the current symbols that they were read as.
+    unknown
+        The first `MAX_UNKNOWN` names that no gene is known by.
+    disclosures
+        Places of the file, outside of expression and samples' names, that seem to tell who
+        somebody is.
     """
 
     file_digest: str
@@ -170,10 +189,27 @@ class QcRecord:
     issues: tuple[Issue, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     genes: frozenset[str] = field(default_factory=frozenset, repr=False)
+    quantity: str = ""
+    notation: Mapping[str, Detection] = field(default_factory=dict)
+    sheet: str = ""
+    sheets: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unknown: tuple[str, ...] = field(default=(), repr=False)
+    disclosures: tuple[Disclosure, ...] = ()
 
     def missing(self, genes: Sequence[str]) -> list[str]:
         """Return those of the given current symbols that the file does not have, in their order."""
         return [gene for gene in genes if gene not in self.genes]
+
+    def without_names(self) -> QcRecord:
+        """Return the record without names of samples, columns and sheets, and unknown names."""
+        issues = tuple(
+            replace(issue, found=_EXAMPLES.sub("", issue.found))
+            if issue.where in _NAMING or issue.found.startswith("names not known")
+            else issue
+            for issue in self.issues
+        )
+        return replace(self, issues=issues, sheet="", sheets=(), unknown=())
 
     def to_dict(self) -> dict[str, object]:
         """Return the record for a page or a JSON file; it may hold names of samples and genes."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from resvae_core.data.privacy import KINDS, Described
+from resvae_core.data.uploads.record import Detection
 from resvae_core.errors import InputDataError
+
+_STATEMENT = re.compile(r"[:=\t]")
 
 MISSING = frozenset(
     {"", "na", "n/a", "#n/a", "nan", "null", "none", "-nan", "<na>", "#na", "1.#qnan", "-1.#ind"}
@@ -42,6 +48,12 @@ class RawTable:
         What the reader of this format wants to say, as found.
     has_header
         False if the file has none, so that samples have no names.
+    notation
+        What was found out about how the file is written (delimiter, decimal mark), by name.
+    sheet, sheets
+        Of a workbook: the worksheet that was read, and the names of all.
+    described
+        What the file says of its samples outside of `text`, for the scan for identifiers alone.
     """
 
     header: list[str]
@@ -56,6 +68,10 @@ class RawTable:
     annotation: frozenset[int] = frozenset()
     notes: list[str] = field(default_factory=list)
     has_header: bool = True
+    notation: Mapping[str, Detection] = field(default_factory=dict)
+    sheet: str = ""
+    sheets: tuple[str, ...] = ()
+    described: tuple[Described, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -88,6 +104,14 @@ class RawTable:
         return replace(
             self, text=text, numbers=self.numbers[kept], row_numbers=self.row_numbers[kept]
         )
+
+
+def describe_line(line: str) -> Described:
+    """Take a line above the table, such as ``# Patient: Jane Doe``, apart for the scan."""
+    label, value = (*_STATEMENT.split(line.strip("#!\"'; \t,"), maxsplit=1), "")[:2]
+    # a bare date above a table is when it was written
+    cells = [part.strip() for part in (label, value) if not KINDS["a date"].search(part)]
+    return Described("a line above the table", label if value else "", cells)
 
 
 def shorten(text: str, length: int = 40) -> str:

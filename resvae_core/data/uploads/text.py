@@ -13,7 +13,7 @@ import pandas as pd
 
 from resvae_core.data.uploads.dialect import Dialect, as_number, decode, is_number, sniff
 from resvae_core.data.uploads.record import UploadOverrides
-from resvae_core.data.uploads.table import RawTable, is_missing, text_in_cell
+from resvae_core.data.uploads.table import RawTable, describe_line, is_missing, text_in_cell
 from resvae_core.errors import InputDataError
 
 _TOO_MANY_CELLS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
@@ -74,6 +74,8 @@ def parse(content: bytes, dialect: Dialect, encoding: str, file_format: str = "t
         decimal=dialect.decimal,
         encoding=encoding,
         has_header=dialect.has_header,
+        notation=dialect.notation,
+        described=tuple(map(describe_line, dialect.preamble)),
     ).without_empty_rows()
 
 
