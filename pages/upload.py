@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.components import frame, intake, predictions, quality, wizard
+from pages.components.contrast import on_primary
 
 with frame.open_page("upload") as session:
     st.caption(
@@ -17,7 +18,12 @@ with frame.open_page("upload") as session:
     wizard.show_verdict(session, samples)
     quality.show_identifiers(session)
     with st.container(horizontal=True):
-        if st.button("See all drugs", type="primary", icon=":material/arrow_forward:"):
+        if st.button(
+            on_primary("See all drugs"),
+            type="primary",
+            icon=":material/arrow_forward:",
+            key="to_overview",
+        ):
             frame.go_to("overview", session)
         intake.offer_to_clear(session)
 

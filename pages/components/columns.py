@@ -498,6 +498,7 @@ BANDS: Columns = {
     "q75": cc.NumberColumn("75 %", format="%+.3f"),
     "q90": cc.NumberColumn("90 %", format="%+.3f"),
     "n_patients": cc.NumberColumn("Patients"),
+    "own": cc.NumberColumn("This sample", format="%+.3f"),
 }
 
 STABILITY: Columns = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import resources
+from pages.components.contrast import on_page
 from pages.components.downloads import csv_button
 from pages.components.pickers import cohort_word
 from resvae_core.figures.palette import model_word
@@ -66,7 +67,7 @@ def draw(figure: go.Figure, name: str, on_select: Callable[[], None] | None = No
     With `on_select`, points can be selected; the selection lies under the key ``chart_<name>``.
     """
     st.plotly_chart(
-        figure,
+        on_page(figure),
         key=f"chart_{name}",
         on_select=on_select or "ignore",
         selection_mode="points",

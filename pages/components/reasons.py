@@ -14,6 +14,7 @@ from resvae_core.figures.beeswarm import attribution_bands, beeswarm, shared_gen
 from resvae_core.figures.explanation import waterfall
 from resvae_core.figures.palette import model_word
 from resvae_core.figures.pathways import pathway_bars
+from resvae_core.figures.swarm_table import swarm_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,8 +162,14 @@ def _show_beeswarm(session: Session, own: pd.DataFrame) -> None:
     if synthetic:
         st.caption("The cohort is synthetic: it shows the view, and no finding.")
     rows = predictions.beside_cohort(table, own)
-    panels.draw(
-        beeswarm(rows, patient=session.sample, synthetic=synthetic or session.is_demo), "beeswarm"
+    panels.chart(
+        beeswarm(rows, patient=session.sample, synthetic=synthetic or session.is_demo),
+        "beeswarm",
+        panels.TableView(
+            "beeswarm",
+            swarm_table(rows, patient=session.sample),
+            columns.BANDS,
+        ),
     )
 
 

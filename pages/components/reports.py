@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import places, predictions, resources, validation
+from pages.components.contrast import on_primary
 from pages.components.state import Session, load_session
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _download(
     primary: bool = False,
 ) -> None:
     st.download_button(
-        label,
+        on_primary(label) if primary else label,
         partial(write, report),
         # the sample's name stays out of the file's name
         file_name=f"resvae-report.{ending}",

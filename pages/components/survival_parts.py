@@ -296,9 +296,8 @@ def show_adjusted(session: Session, study: Study, about: CohortAbout) -> None:
         "forest",
         panels.TableView("forest", model.table, columns.FOREST, notes=(about.name, study.variable)),
     )
-    for note in (*model.notes, not_adjusted):
-        if note:
-            st.caption(plain(note))
+    if not_adjusted:
+        st.caption(plain(not_adjusted))
     _show_strata(study)
 
 

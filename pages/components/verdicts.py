@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from pages.components import places, resources, validation
+from pages.components import places, predictions, resources, validation
 from pages.components.messages import plain
 from pages.components.quality import unit_word
 from resvae_core.data.cancer_types import load_cancer_types
@@ -35,6 +35,8 @@ RANGES: dict[str, tuple[str, str, Colour]] = {
     "borderline": ("Borderline", ":material/warning:", "orange"),
     "out of range": ("Out of range", ":material/block:", "red"),
 }
+MAX_ZERO_SHARE = 0.1
+"""Of the genes that the models read; no tumour of the reference cohorts has more than 6 % at 0."""
 CALL_COLOURS = {
     "resistant": "orange",
     "sensitive": "blue",
@@ -85,6 +87,10 @@ def _what_was_read(session: Session, n_missing: int) -> str:
     genes = (
         "all genes that the models read" if not n_missing else f"{n_missing} model genes missing"
     )
+    values = predictions.model_genes(session)
+    n_zero = int((values == 0).sum())
+    if n_zero > MAX_ZERO_SHARE * len(values):
+        genes += f", but {n_zero} of {len(values)} are 0: lost rather than silent"
     types = load_cancer_types()
     cancer = types[session.cancer_type].name if session.cancer_type else "cancer type not stated"
     return f"{genes} · read as {unit_word(session.parsed().qc)} · {cancer}"

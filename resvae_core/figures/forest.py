@@ -98,7 +98,7 @@ def forest_plot(model: CoxModel, *, synthetic: bool = False) -> go.Figure:
 def forest_takeaway(model: CoxModel) -> str:
     """Say in one sentence what the variable of interest is worth beside the others."""
     rows = _rows(model)
-    first = rows.loc[model.of_interest.name]
+    first = rows[rows["term"] == model.of_interest["term"]].iloc[0]
     beside = f", adjusted for {_listed(model.adjusted_for)}" if model.adjusted_for else ""
     doubt = "; hazards not proportional" if first["doubtful"] else ""
     return (
@@ -248,7 +248,7 @@ def _words_beside(row: pd.Series[float]) -> str:
     if row["reference"]:
         return "reference"
     mark = f" {_WARNING}" if row["doubtful"] else ""
-    p_words = row["p_words"].split(":")[0]  # why it is hidden stands in the notes
+    p_words = str(row["p_words"]).split(":")[0]  # why it is hidden stands in the notes
     return f"<b>{_ratio_words(row)}</b>  {p_words}{mark}"
 
 

@@ -6,6 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from resvae_core.survival import CoxModel, OptimalCut, cox_adjusted, optimal_cut
+from resvae_core.tables import SurvivalOutcome
+
 FIVE = ("vae_ll", "vae_ls", "vae_ld", "random_forest", "xgboost")
 
 ROWS = [
@@ -302,3 +305,50 @@ def outlines() -> pd.DataFrame:
     rows = [("latent", "LUAD", 513, 0.5, 0.5, 1.0, 0.25, 0.0)]
     columns = ["space", "cohort", "n_patients", "x", "y", "var_x", "var_y", "cov_xy"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def followed(n_patients: int) -> tuple[SurvivalOutcome, pd.Series]:
+    """Return outcomes of some patients and a value that goes a little with them."""
+    generator = np.random.default_rng(11)
+    names = [f"P{n}" for n in range(n_patients)]
+    value = pd.Series(generator.normal(5, 1, n_patients), names)
+    days = pd.Series(np.ceil(generator.exponential(900 * np.exp(-0.3 * (value - 5)))), names)
+    return SurvivalOutcome(days, pd.Series(generator.random(n_patients) < 0.7, names)), value
+
+
+@pytest.fixture(scope="session")
+def cox_model() -> CoxModel:
+    """GENE per SD, adjusted for age and stage (II vs I, reference I)."""
+    outcome, value = followed(80)
+    generator = np.random.default_rng(12)
+    covariates = pd.DataFrame(
+        {
+            "age per 10 years": generator.normal(6, 1, 80),
+            "stage": pd.Categorical(generator.choice(["I", "II"], 80), ["I", "II"]),
+        },
+        index=value.index,
+    )
+    return cox_adjusted(outcome, value, covariates, name="GENE")
+
+
+@pytest.fixture(scope="session")
+def best_cut() -> OptimalCut:
+    return optimal_cut(*followed(60))
+
+
+@pytest.fixture
+def screened() -> pd.DataFrame:
+    rows = [
+        ("DKK1", 1.50, 1e-9, 1e-8),
+        ("TFF1", 1.20, 1e-3, 0.01),
+        ("NKX2-1", 0.70, 1e-5, 1e-4),
+        ("MYC", 0.98, 0.8, 0.8),
+        ("FLAT", np.nan, np.nan, np.nan),
+    ]
+    return pd.DataFrame(rows, columns=["gene", "hazard_ratio", "cox_p", "cox_q"])
+
+
+@pytest.fixture
+def cohort_scores() -> pd.DataFrame:
+    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+    return pd.DataFrame({"level": levels, "value": [0.1, 0.3, 0.4, 0.5, 0.8]})

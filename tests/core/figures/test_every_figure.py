@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ from resvae_core.figures.calibration import (
     reliability,
     reliability_takeaway,
 )
+from resvae_core.figures.cut_scan import cut_scan_plot, cut_scan_takeaway
 from resvae_core.figures.explanation import waterfall, waterfall_takeaway
 from resvae_core.figures.forecasts import (
     drug_ranking,
@@ -41,6 +42,7 @@ from resvae_core.figures.forecasts import (
     models_on_one_axis,
     models_on_one_axis_takeaway,
 )
+from resvae_core.figures.forest import forest_plot, forest_takeaway
 from resvae_core.figures.frame import SYNTHETIC, on_ground
 from resvae_core.figures.maps import line_map, line_map_takeaway
 from resvae_core.figures.pathways import (
@@ -57,11 +59,13 @@ from resvae_core.figures.performance import (
     leaderboard,
     leaderboard_takeaway,
 )
+from resvae_core.figures.position import position_in_cohort, position_takeaway
 from resvae_core.figures.quality import (
     expression_over_reference,
     expression_over_reference_takeaway,
 )
 from resvae_core.figures.survival import kaplan_meier_plot, kaplan_meier_takeaway
+from resvae_core.figures.survival_screen import screen_takeaway, screen_volcano
 from resvae_core.figures.transfer import (
     alignment_shift,
     alignment_shift_takeaway,
@@ -81,6 +85,7 @@ from tests.core.figures.test_palette import GROUNDS, contrast
 MAY_BE_SYNTHETIC = (
     *("ranking", "models", "waterfall", "reference", "survival"),
     *("beeswarm", "bands", "shared", "pathways", "matrix", "map"),
+    *("forest", "cut scan", "screen", "position"),
 )
 
 
@@ -100,6 +105,18 @@ def of_patient(swarm, bands, own, shared, pathways, forecast, cell_lines, neares
             (cell_lines,),
             around,
         ),
+    }
+
+
+@pytest.fixture
+def of_survival(cox_model, best_cut, screened, cohort_scores):
+    """Name to a figure that may be of a synthetic cohort, its takeaway and what both take."""
+    patient = {"call": "sensitive", "drug": "Gefitinib", "cohort": "LUAD"}
+    return {
+        "forest": (forest_plot, forest_takeaway, (cox_model,), {}),
+        "cut scan": (cut_scan_plot, cut_scan_takeaway, (best_cut,), {}),
+        "screen": (screen_volcano, screen_takeaway, (screened,), {}),
+        "position": (position_in_cohort, position_takeaway, (cohort_scores, 0.4), patient),
     }
 
 
@@ -131,6 +148,7 @@ def drawn(
     measured,
     of_patient,
     of_cohorts,
+    of_survival,
 ) -> Callable[..., dict[str, go.Figure]]:
     profile = pd.Series(np.linspace(0, 10, 50))
     reference = quantile_table(pd.DataFrame(np.outer(np.linspace(0.9, 1.1, 9), profile)))
@@ -149,7 +167,7 @@ def drawn(
         }
         for name, (figure, _, tables, options_of_its_own) in of_cohorts.items():
             plain[name] = figure(*tables, **options_of_its_own)
-        for name, (figure, _, tables, options_of_its_own) in of_patient.items():
+        for name, (figure, _, tables, options_of_its_own) in (of_patient | of_survival).items():
             plain[name] = figure(*tables, **options_of_its_own, **options)
         return plain | {
             "ranking": drug_ranking(forecast, model="vae_ld", **options),
@@ -162,7 +180,9 @@ def drawn(
     def takeaways() -> dict[str, str]:
         of_tables = {
             name: takeaway(*tables, **options)
-            for name, (_, takeaway, tables, options) in (of_patient | of_cohorts).items()
+            for name, (_, takeaway, tables, options) in (
+                of_patient | of_cohorts | of_survival
+            ).items()
         }
         return of_tables | {
             "leaderboard": leaderboard_takeaway(performance),
@@ -261,3 +281,31 @@ def test_a_ground_for_export_leaves_the_figure_itself_alone(drawn, mode, ground)
     assert copy.layout.font.color == copy.layout.xaxis.tickfont.color
     assert figure.layout.font.color is None
     assert figure.layout.paper_bgcolor == "rgba(0, 0, 0, 0)"
+
+
+def text_colours(part: object, within: str = "") -> Iterator[str]:
+    """Yield the colours of fonts in a part of a figure, and those written into its labels."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name == "template":  # the theme's, in its place in the dashboard
+                continue
+            if name == "color" and within.endswith("font") and isinstance(value, str):
+                yield value
+            yield from text_colours(value, name)
+    elif isinstance(part, list):
+        for value in part:
+            yield from text_colours(value, within)
+    elif isinstance(part, str):
+        yield from (piece[:7] for piece in part.split("color:")[1:])
+
+
+def test_text_of_every_exported_figure_reaches_aa_on_light_and_on_dark_ground(drawn) -> None:
+    for name, figure in drawn().items():
+        # no trace has a colour of its own for its words
+        assert list(text_colours([trace.to_plotly_json() for trace in figure.data])) == [], name
+        for mode, ground in GROUNDS.items():
+            copy = on_ground(figure, mode)
+            assert copy.layout.paper_bgcolor == ground
+            found = set(text_colours(copy.layout.to_plotly_json()))
+            assert found, name
+            assert all(contrast(colour, ground) >= 4.5 for colour in found), name
