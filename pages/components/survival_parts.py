@@ -175,6 +175,8 @@ def show_about(study: Study) -> CohortAbout:
         )
     if about.note:
         st.caption(about.note)
+    if not about.shipped:
+        st.caption(_who_is_followed(study))
     if not about.synthetic:
         fit = survival_results.suitability(study.code, study.endpoint)
         st.caption(
@@ -182,6 +184,16 @@ def show_about(study: Study) -> CohortAbout:
             f"{plain(fit.note)} ({plain(fit.source)})"
         )
     return about
+
+
+def _who_is_followed(study: Study) -> str:
+    """Say how many patients have the endpoint, who is left out and why."""
+    cohort = resources.cohort(study.code)
+    left_out = cohort.exclusions(study.endpoint)
+    n, n_out = len(cohort.clinical), sum(left_out.values())
+    reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+    why = f"; left out: {plain(reasons)}" if left_out else ""
+    return f"{n - n_out} of {n} patients can be followed for {study.endpoint}{why}."
 
 
 def show_curves(session: Session, study: Study, about: CohortAbout) -> None:

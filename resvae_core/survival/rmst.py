@@ -73,11 +73,12 @@ class RmstDifference:
     @property
     def label(self) -> str:
         """Return difference, interval and, where it may be shown, p-value for readers."""
-        text = (
+        numbers = (
             f"{self.difference_months:+.1f} months ({self.lower_months:+.1f} to "
-            f"{self.upper_months:+.1f}) {self.contrast} within the first "
-            f"{self.tau_days / DAYS_PER_MONTH:.0f} months"
-        )
+            f"{self.upper_months:+.1f})"
+        ).replace("-", "−")
+        months = f"{self.tau_days / DAYS_PER_MONTH:.0f} months"
+        text = f"{numbers} {self.contrast} within the first {months}"
         return text if self.p_hidden else f"{text}, {format_p(self.p_value)}"
 
 

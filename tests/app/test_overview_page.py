@@ -244,3 +244,8 @@ def test_home_warns_that_a_demo_patient_takes_the_place_of_an_upload(
     session.accept(patients)
     assert "takes the place of the sample you uploaded" in words(open_page("home", session))
     assert "takes the place" not in words(seen("home", ""))
+
+
+def test_a_sample_whose_genes_were_lost_as_zeros_says_so(seen) -> None:
+    assert "are 0: lost rather than silent" in words(seen("overview", "out of range"))
+    assert "are 0: lost" not in words(seen("overview", "resistant"))

@@ -87,7 +87,7 @@ def test_the_curve_is_not_drawn_beyond_its_end() -> None:
 def test_label_says_direction_and_hides_p_where_a_group_is_small() -> None:
     days = [float(day) for day in range(10, 50)]
     shown = rmst_difference(*halves(days, [True] * 40), tau_days=2 * DAYS_PER_MONTH)
-    assert shown.label.startswith("-0.0 months (")
+    assert shown.label.startswith("−0.0 months (")
     assert shown.label.endswith("B vs A within the first 2 months, p = 0.78")
     hidden = rmst_difference(*halves(days[:18], [True] * 18))
     assert hidden.p_hidden
