@@ -89,12 +89,23 @@ def installed_cohorts() -> list[str]:
     return list_cohorts(data_folder())
 
 
+def data_stamp() -> str:
+    """Return what changes when another cohort is installed: sizes and times of the files."""
+    from resvae_core.data.cohorts import installation_stamp
+
+    return installation_stamp(data_folder())
+
+
 @st.cache_resource(max_entries=3, show_spinner="Loading the cohort …")
-def cohort(code: str) -> CohortData:
-    """Load a cohort (public or synthetic patients, so one copy serves every session)."""
+def _cohort(code: str, stamp: str) -> CohortData:
     from resvae_core.data.cohorts import load_cohort
 
     return load_cohort(data_folder(), code)
+
+
+def cohort(code: str) -> CohortData:
+    """Load a cohort (public or synthetic patients, so one copy serves every session)."""
+    return _cohort(code, data_stamp())
 
 
 def shipped_cohorts() -> list[str]:
@@ -138,11 +149,11 @@ def cohort_genes(code: str) -> list[str]:
     if code in shipped_cohorts():
         tests = evidence("survival_tests")
         return sorted(tests.loc[tests["cohort"] == code, "gene"])
-    return _installed_genes(code)
+    return _installed_genes(code, data_stamp())
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
-def _installed_genes(code: str) -> list[str]:
+def _installed_genes(code: str, stamp: str) -> list[str]:
     return sorted(str(gene) for gene in cohort(code).values.columns)
 
 
@@ -472,6 +483,11 @@ def screen() -> Screen | None:
         return None
 
 
+def is_level(code: str) -> bool:
+    """Return whether a cohort's expression is known in log2(TPM + 1)."""
+    return cohort(code).expression_form != "zscore"
+
+
 def level_cohorts() -> list[str]:
     """Return the cohorts whose patients are here in log2(TPM + 1); the synthetic one last."""
     from resvae_core.data.cohorts import DEMO
@@ -505,7 +521,7 @@ def _patient_group(code: str, space: Space, digest: str) -> PatientGroup:
 
 def patient_group(code: str, space: Space) -> PatientGroup:
     """Return where the patients of a cohort lie on the map of a space."""
-    return _patient_group(code, space, set_digest())
+    return _patient_group(code, space, f"{set_digest()} {data_stamp()}")
 
 
 def gene_set_names() -> list[str]:

@@ -12,14 +12,19 @@ from pages.components.pickers import choose, choose_part, cohort_word
 from pages.components.state import CUTS, SYNTHETIC_COHORT, Session, load_session
 from pages.components.survival_results import Study
 from resvae_core.data.drugs import load_drugs
+from resvae_core.errors import SurvivalDataError
 from resvae_core.figures.cut_scan import cut_scan_plot
 from resvae_core.figures.forest import forest_plot
 from resvae_core.figures.survival import ENDPOINT_WORDS, kaplan_meier_plot
 from resvae_core.figures.survival_screen import screen_volcano
 from resvae_core.reporting import SurvivalResults, survival_methods
+from resvae_core.survival.groups import FIXED_AS_SEARCHED, FIXED_CUT
+from resvae_core.survival.log_rank import format_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import plotly.graph_objects as go
 
     from pages.components.resources import CohortAbout
     from resvae_core.survival import LogRank
@@ -32,9 +37,9 @@ DIVIDER_WORDS = {
     "score": "Predicted resistance",
 }
 CUT_WORDS = {
-    "median": "Two halves (median)",
-    "tertile": "Three thirds",
-    "quartile": "Four quarters",
+    "median": "Two groups (median)",
+    "tertile": "Three groups (tertiles)",
+    "quartile": "Four groups (quartiles)",
     "fixed": "At a fixed value",
     "optimal": "Best-separating cut (corrected)",
 }
@@ -44,8 +49,7 @@ SUITABILITY = {
     "not suitable": ":material/block:",
     "not stated": ":material/help:",
 }
-STRATA = {"stage_simple": "stage", "sex": "sex"}
-LANDMARKS = (0, 3, 6, 12, 24, 36)
+LANDMARKS = (3, 6, 12, 24, 36)
 
 
 def choose_study(session: Session) -> Study:
@@ -55,7 +59,7 @@ def choose_study(session: Session) -> Study:
         code = _choose_cohort(session)
     shipped = code in resources.shipped_cohorts()
     if shipped:
-        session.divider = "gene"
+        _keep_to_what_is_shipped(session)
     with divider:
         choose_part(session, "divider", dict(_dividers(shipped)), label="Divide patients by")
     names = {"gene": _choose_gene, "signature": _choose_signature, "score": _choose_score}
@@ -74,6 +78,15 @@ def choose_study(session: Session) -> Study:
             study = _choose_value(session, study)
     session.write_link()
     return study
+
+
+def _keep_to_what_is_shipped(session: Session) -> None:
+    """Fall back, and say so, where a link asks for what aggregates do not hold."""
+    if (session.divider, session.endpoint, session.cut) != ("gene", "OS", "median"):
+        st.caption(
+            "Without its patients, this cohort has overall survival by one gene, cut at its median."
+        )
+    session.divider, session.endpoint, session.cut = "gene", "OS", "median"
 
 
 def _dividers(shipped: bool) -> list[tuple[str, str]]:
@@ -121,7 +134,7 @@ def _choose_signature(session: Session, code: str) -> tuple[str, ...]:
             "pages/biomarkers.py",
             "Biomarkers",
         )
-    st.caption(plain(survival_results.signature(code, genes).description))
+    st.caption(plain(survival_results.signature(code, session.endpoint, genes).description))
     return genes
 
 
@@ -141,8 +154,17 @@ def _choose_value(session: Session, study: Study) -> Study:
     """Offer a number; the median stands there at first."""
     from dataclasses import replace
 
+    if survival_results.score_note(study):
+        raise SurvivalDataError(
+            f"The level of {study.code} is lost (z-scores), so a value of the score means nothing "
+            "there.",
+            remedy="Divide at the median, tertiles or quartiles: the order of patients is kept.",
+        )
     middle = round(float(survival_results.values(study).median()), 2)
-    key = f"cut_value_{study.code}_{'_'.join(study.names)}"
+    key = "_".join(("cut_value", study.code, study.divider, *study.names))
+    if st.session_state.setdefault("cut_value_of", key) != key:
+        # a value of one variable means nothing for another
+        session.cut_value, st.session_state["cut_value_of"] = "", key
     value = st.number_input(
         "Cut at",
         value=float(session.cut_value or middle),
@@ -173,8 +195,8 @@ def show_about(study: Study) -> CohortAbout:
             "works better in one group could only be seen from patients with and without it, "
             "assigned by chance; no cohort here has that.",
         )
-    if about.note:
-        st.caption(about.note)
+    if note := _note(study, about):
+        st.caption(note)
     if not about.shipped:
         st.caption(_who_is_followed(study))
     if not about.synthetic:
@@ -186,20 +208,24 @@ def show_about(study: Study) -> CohortAbout:
     return about
 
 
+def _note(study: Study, about: CohortAbout) -> str:
+    """Return what to say of the cohort's data; "" for nothing."""
+    return survival_results.score_note(study) or about.note
+
+
 def _who_is_followed(study: Study) -> str:
     """Say how many patients have the endpoint, who is left out and why."""
     cohort = resources.cohort(study.code)
     left_out = cohort.exclusions(study.endpoint)
     n, n_out = len(cohort.clinical), sum(left_out.values())
-    reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
-    why = f"; left out: {plain(reasons)}" if left_out else ""
+    why = f"; left out: {plain(format_left_out(left_out))}" if left_out else ""
     return f"{n - n_out} of {n} patients can be followed for {study.endpoint}{why}."
 
 
 def show_curves(session: Session, study: Study, about: CohortAbout) -> None:
     """Show Kaplan–Meier curves with their tests."""
     result = survival_results.comparison(study)
-    figure = kaplan_meier_plot(result.curves, result.test, result.ratio, synthetic=about.synthetic)
+    figure = _curves(result, about)
     notes = _notes(study, about, result)
     panels.chart(
         figure,
@@ -229,6 +255,13 @@ def show_curves(session: Session, study: Study, about: CohortAbout) -> None:
         st.code(_methods(study, about, result), language=None, wrap_lines=True)
 
 
+def _curves(result: Comparison, about: CohortAbout) -> go.Figure:
+    looked_at = None if result.q_value is None else (result.n_genes, result.q_value)
+    return kaplan_meier_plot(
+        result.curves, result.test, result.ratio, looked_at=looked_at, synthetic=about.synthetic
+    )
+
+
 def _methods(study: Study, about: CohortAbout, result: Comparison) -> str:
     """Return the methods text of what the curves show."""
     return survival_methods(
@@ -244,56 +277,67 @@ def _methods(study: Study, about: CohortAbout, result: Comparison) -> str:
             n_genes=result.n_genes,
             left_out=dict(result.left_out),
             synthetic=about.synthetic,
+            fixed=study.cut == "fixed",
+            note=_note(study, about),
+            models=f"{resources.set_digest()[:16]}" if study.divider == "score" else "",
         )
     )
 
 
 def _notes(study: Study, about: CohortAbout, result: Comparison) -> tuple[str, ...]:
     """Return what a downloaded table needs to be understood."""
-    return (
+    notes = (
         f"Cohort: {about.name}",
         f"Divided by: {study.variable}",
         f"Endpoint: {ENDPOINT_WORDS[study.endpoint]}",
         result.curves.description,
-        about.note,
+        f"Left out: {format_left_out(result.left_out) or 'nobody'}",
+        _note(study, about),
     )
+    return tuple(note for note in notes if note)
 
 
 def _how_computed(study: Study, about: CohortAbout, result: Comparison) -> None:
     """Say who was left out and which tests were made."""
-    left_out = ", ".join(f"{n} {reason}" for reason, n in result.left_out.items()) or "nobody"
-    formed = (
-        "The cut was searched for among all that leave both groups large enough; p is corrected "
-        "for that search."
-        if result.optimal
-        else "They are formed without the outcome."
-    )
+    many = "" if about.shipped else ": see *Every gene* for q-values"
     with st.expander("How this was computed"):
         st.markdown(
             f"- **Cohort:** {about.name}; {result.test.n} patients, {result.test.n_events} events. "
-            f"Left out: {left_out}.\n"
-            f"- **Groups:** {result.curves.description} {formed}\n"
+            f"Left out: {plain(format_left_out(result.left_out) or 'nobody')}.\n"
+            f"- **Groups:** {result.curves.description} {_how_formed(study, result)}\n"
             "- **Curves:** Kaplan–Meier, 95 % intervals on the log-log scale; number at risk "
             "counts T ≥ t.\n"
             f"- **Test:** {_test_words(result.test)}. Looking at many genes until one is below "
-            "0.05 will find one: see *Every gene* for q-values.\n"
+            f"0.05 will find one{many}.\n"
             f"- **Without a cut:** Cox regression on the variable itself, {_ratio_words(result)}.\n"
         )
+
+
+def _how_formed(study: Study, result: Comparison) -> str:
+    """Say whether the groups were formed without the outcome, as far as anybody can know."""
+    if result.optimal and study.cut == "fixed":
+        return FIXED_AS_SEARCHED
+    if result.optimal:
+        return "The cut was searched for; p is corrected for that search."
+    if study.cut == "fixed":
+        return FIXED_CUT
+    return "They are formed without the outcome."
 
 
 def _test_words(test: LogRank) -> str:
     if test.p_hidden:
         return f"{test.test_name.lower()}, {test.p_label}"
-    freedom = f"{test.dof} degree{'s' if test.dof != 1 else ''} of freedom"
-    return f"{test.test_name.lower()}, χ² {test.statistic:.2f} on {freedom}, {test.p_label}"
+    return f"{test.test_name.lower()}, {test.statistic_label}, {test.p_label}"
 
 
 def _ratio_words(result: Comparison) -> str:
     if result.ratio is None:
-        return "which did not converge"
+        return "which cannot be assessed here"
+    if result.ratio.p_hidden:
+        return f"{result.ratio.label}, {result.ratio.p_label}"
     if result.q_value is None:
         return result.ratio.label
-    return f"{result.ratio.label}; q = {result.q_value:.2g} over all genes whose curves are shipped"
+    return f"{result.ratio.label}; q = {result.q_value:.2g} over {result.n_genes:,} genes"
 
 
 def show_adjusted(session: Session, study: Study, about: CohortAbout) -> None:
@@ -302,7 +346,7 @@ def show_adjusted(session: Session, study: Study, about: CohortAbout) -> None:
         "Cox regression on the variable itself (per standard deviation, no cut), with what is "
         "recorded of the patients held fixed."
     )
-    model, not_adjusted = survival_results.adjusted(study, study.models)
+    model, not_adjusted = survival_results.adjusted(study)
     panels.chart(
         forest_plot(model, synthetic=about.synthetic),
         "forest",
@@ -315,13 +359,11 @@ def show_adjusted(session: Session, study: Study, about: CohortAbout) -> None:
 
 def _show_strata(study: Study) -> None:
     """Say what is left of the difference within stages and within each sex."""
-    if study.cut == "optimal":
-        st.caption("Tests within strata need a cut that was set beforehand.")
-        return
-    for column, word in STRATA.items():
-        test = survival_results.stratified(study, study.models, column, word)
-        if test is not None:
-            st.markdown(f"**Within {word}:** {_test_words(test)} ({test.n} patients).")
+    tests = survival_results.stratified(study)
+    for word, test in tests.items():
+        st.markdown(f"**Within {word}:** {_test_words(test)} ({test.n} patients).")
+    if not tests:
+        st.caption("No test within strata: none is recorded, or the cut was searched for.")
 
 
 def show_landmark(session: Session, study: Study, about: CohortAbout) -> None:
@@ -330,18 +372,19 @@ def show_landmark(session: Session, study: Study, about: CohortAbout) -> None:
         "Only patients who were still followed without the event at the landmark, counted from "
         "there. It shows whether a difference lies in the first months alone."
     )
-    months = st.select_slider("Landmark, months", LANDMARKS, value=LANDMARKS[3])
-    result = survival_results.from_landmark(study, study.models, float(months))
+    months = st.select_slider("Landmark, months", LANDMARKS, value=12)
+    result = survival_results.from_landmark(study, float(months))
     panels.chart(
-        kaplan_meier_plot(result.curves, result.test, result.ratio, synthetic=about.synthetic),
+        _curves(result, about),
         "landmark",
         panels.TableView(
             "landmark-summary",
             result.curves.summary,
             columns.SURVIVAL_SUMMARY,
-            notes=(*_notes(study, about, result), f"Landmark: {months} months"),
+            notes=_notes(study, about, result),
         ),
     )
+    _how_computed(study, about, result)
 
 
 def show_cut(session: Session, study: Study, about: CohortAbout) -> None:
@@ -373,10 +416,16 @@ def show_screen(session: Session, study: Study, about: CohortAbout) -> None:
         "Every measured gene of the cohort: Cox regression per standard deviation and log-rank at "
         "the median. q is the false discovery rate (Benjamini–Hochberg) over all genes tested."
     )
-    table = survival_results.screen(study.code, study.endpoint, "median")
+    table = survival_results.screen(study.code, study.endpoint)
+    survival_results.looked_through().add((study.code, study.endpoint))
+    unit = "log2(TPM + 1)" if resources.is_level(study.code) else "within-study z-scores"
     notes = (about.name, f"Endpoint: {ENDPOINT_WORDS[study.endpoint]}", about.note)
     figure = screen_volcano(
-        table, selected=session.gene, endpoint=study.endpoint, synthetic=about.synthetic
+        table,
+        selected=session.gene,
+        endpoint=study.endpoint,
+        unit=unit,
+        synthetic=about.synthetic,
     )
     panels.chart(
         figure,

@@ -1,12 +1,13 @@
 """Survival in cohorts, computed once for all sessions: cohorts are public or synthetic.
 
-Keys are codes and names, with the digest of the model set where a score divides the patients.
+Keys are codes and names, with a stamp of the installed data and of the models.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 import streamlit as st
 
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from resvae_core.data.endpoints import Suitability
-    from resvae_core.survival import CoxModel, LogRank
+    from resvae_core.survival import CoxModel, LogRank, Rule
     from resvae_core.survival.comparison import Comparison, Division
     from resvae_core.survival.signature import Signature
+
+
+STRATA = ("stage", "sex")
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,10 @@ class Study:
         return ("fixed", float(self.cut_value or 0)) if self.cut == "fixed" else self.cut
 
     @property
-    def models(self) -> str:
-        """Digest of the models where their score divides; a cache must not outlive them."""
-        return resources.set_digest() if self.divider == "score" else ""
+    def stamp(self) -> str:
+        """What a cached result rests on: the installed data and, for a score, the models."""
+        models = resources.set_digest() if self.divider == "score" else ""
+        return f"{resources.data_stamp()} {models}"
 
 
 def comparison(study: Study) -> Comparison:
@@ -79,11 +84,29 @@ def comparison(study: Study) -> Comparison:
     """
     if study.code in resources.shipped_cohorts():
         return _shipped(study.code, study.names[0])
-    return _compare(study, study.models)
+    return _with_q_value(study, _compare(study, study.stamp))
+
+
+def _with_q_value(study: Study, result: Comparison) -> Comparison:
+    """Add the q-value of the gene once this visitor has looked at every gene."""
+    if study.divider != "gene" or (study.code, study.endpoint) not in looked_through():
+        return result
+    table = screen(study.code, study.endpoint)
+    row = table[table["gene"] == study.names[0]]
+    tested = table["cox_q"].notna()
+    if row.empty or not tested[row.index].all():
+        return result
+    return replace(result, q_value=float(row["cox_q"].iloc[0]), n_genes=int(tested.sum()))
+
+
+def looked_through() -> set[tuple[str, str]]:
+    """Return the cohorts and endpoints of which this visitor has seen every gene."""
+    seen: set[tuple[str, str]] = st.session_state.setdefault("genes_looked_through", set())
+    return seen
 
 
 @st.cache_data(max_entries=64, show_spinner="Estimating survival …")
-def _compare(study: Study, models: str) -> Comparison:
+def _compare(study: Study, stamp: str) -> Comparison:
     from resvae_core.survival.comparison import compare
 
     patients = resources.cohort(study.code)
@@ -106,7 +129,7 @@ def _shipped(code: str, gene: str) -> Comparison:
     test = tests.to_dict("records")[0]
     return Comparison(
         *restore_survival(Aggregate(curves, groups, test)),
-        left_out={"no outcome": int(test["n_excluded"])} if test["n_excluded"] else {},
+        left_out={"no usable follow-up": int(test["n_excluded"])} if test["n_excluded"] else {},
         q_value=float(test["q_value"]),
         n_genes=len(resources.evidence("survival_tests")),
     )
@@ -117,27 +140,49 @@ def values(study: Study) -> pd.Series[float]:
     if study.divider == "gene":
         return resources.cohort(study.code).values[study.names[0]].astype(float).dropna()
     if study.divider == "signature":
-        return signature(study.code, study.names).scores
-    return _scores(study.code, *study.names, resources.set_digest())
+        return signature(study.code, study.endpoint, study.names).scores
+    scores = _scores(study.code, *study.names, study.stamp)[0]
+    return scores
 
 
-@st.cache_data(max_entries=16, show_spinner="Scoring the signature …")
-def signature(code: str, genes: tuple[str, ...]) -> Signature:
+def signature(code: str, endpoint: Endpoint, genes: tuple[str, ...]) -> Signature:
     """Return the mean z-score of some genes in each patient, with the genes that are missing.
+
+    Standardised over the patients who are followed for the endpoint.
 
     Raises
     ------
-    InputDataError
-        If none of the genes is measured.
+    InputDataError, SurvivalDataError
+        If a gene is named twice, or none of them can be used.
     """
+    return _signature(code, endpoint, genes, resources.data_stamp())
+
+
+@st.cache_data(max_entries=16, show_spinner="Scoring the signature …")
+def _signature(code: str, endpoint: Endpoint, genes: tuple[str, ...], stamp: str) -> Signature:
     from resvae_core.survival.signature import signature_score
 
-    return signature_score(resources.cohort(code).values, list(genes))
+    patients = resources.cohort(code)
+    followed = patients.values.loc[patients.outcome(endpoint).patients]
+    return signature_score(followed, list(genes))
+
+
+def score_note(study: Study) -> str:
+    """Return how the models read a cohort's patients where its level is lost; "" elsewhere."""
+    return _scores(study.code, *study.names, study.stamp)[1] if study.divider == "score" else ""
 
 
 @st.cache_data(max_entries=16, show_spinner="Predicting the cohort …")
-def _scores(code: str, drug: str, model: str, models: str) -> pd.Series[float]:
-    """Predict one drug for every patient; cohorts known as z-scores keep their order alone."""
+def _scores(code: str, drug: str, model: str, stamp: str) -> tuple[pd.Series[float], str]:
+    """Predict one drug for every patient; cohorts known as z-scores keep their order alone.
+
+    Returns
+    -------
+    tuple
+        (n_patients,) P(resistant), and a note where z-scores were aligned ("" where not).
+    """
+    import pandas as pd
+
     from resvae_core.models.patients import load_patients
 
     loaded = resources.model_set()
@@ -146,13 +191,10 @@ def _scores(code: str, drug: str, model: str, models: str) -> pd.Series[float]:
     scores: dict[str, float] = {}
     for part in parts:
         scores |= part.table.set_index("sample")["probability"].to_dict()
-    import pandas as pd
-
-    return pd.Series(scores, dtype=float).dropna()
+    return pd.Series(scores, dtype=float).dropna(), patients.note if patients.aligned else ""
 
 
-@st.cache_data(max_entries=32, show_spinner="Adjusting …")
-def adjusted(study: Study, models: str) -> tuple[CoxModel, str]:
+def adjusted(study: Study) -> tuple[CoxModel, str]:
     """Fit a Cox model of the variable with age, sex, stage and purity where they are recorded.
 
     Returns
@@ -160,6 +202,11 @@ def adjusted(study: Study, models: str) -> tuple[CoxModel, str]:
     tuple
         The model, and what it could not be adjusted for as a sentence ("" for nothing).
     """
+    return _adjusted(study, study.stamp)
+
+
+@st.cache_data(max_entries=32, show_spinner="Adjusting …")
+def _adjusted(study: Study, stamp: str) -> tuple[CoxModel, str]:
     from resvae_core import survival
 
     patients = resources.cohort(study.code)
@@ -169,63 +216,77 @@ def adjusted(study: Study, models: str) -> tuple[CoxModel, str]:
     return model, known.note
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def stratified(study: Study, models: str, column: str, word: str) -> LogRank | None:
-    """Compare the groups within the levels of a clinical column; None where it is not recorded.
+def stratified(study: Study) -> dict[str, LogRank]:
+    """Compare the groups of the curves within stages and within each sex, where recorded.
 
-    `word` is the column's name for readers.
+    Returns
+    -------
+    dict
+        Name of the stratum to the test; empty where the cut was searched for.
     """
+    return _stratified(study, study.stamp)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _stratified(study: Study, stamp: str) -> dict[str, LogRank]:
     from resvae_core import survival
     from resvae_core.errors import SurvivalDataError
 
+    if _compare(study, stamp).optimal is not None:
+        return {}
     patients = resources.cohort(study.code)
-    if column not in patients.clinical or study.cut == "optimal":
-        return None
-    strata = patients.clinical[column].dropna().astype(str).rename(word)
-    outcome = patients.outcome(study.endpoint)
-    known = [one for one in outcome.patients if one in strata.index]
-    numbers = values(study)
-    numbers = numbers[numbers.index.isin(known)]
-    try:
-        groups = survival.group_by_expression(numbers, study.division)
-        return survival.log_rank(outcome, groups, strata=strata.loc[groups.labels.index])
-    except SurvivalDataError:
-        return None
+    outcome, numbers = patients.outcome(study.endpoint), values(study)
+    followed = [one for one in outcome.patients if one in numbers.index]
+    groups = survival.group_by_expression(numbers.loc[followed], cast("Rule", study.division))
+    recorded = survival.covariates_of(patients.clinical).table
+    found = {}
+    for word in STRATA:
+        if word in recorded:
+            strata = recorded[word].dropna().astype(str).rename(word)
+            # within strata there may be too few to compare
+            with suppress(SurvivalDataError):
+                found[word] = survival.log_rank(outcome, groups, strata=strata)
+    return found
 
 
-@st.cache_data(max_entries=32, show_spinner="Estimating survival …")
-def from_landmark(study: Study, models: str, months: float) -> Comparison:
+def from_landmark(study: Study, months: float) -> Comparison:
     """Compare those who are still followed at a landmark, from there on.
 
     The cut is chosen again among them: groups are formed from who is there at the landmark.
     """
-    from resvae_core import survival
-    from resvae_core.survival.comparison import compare
+    return _from_landmark(study, study.stamp, months)
+
+
+@st.cache_data(max_entries=32, show_spinner="Estimating survival …")
+def _from_landmark(study: Study, stamp: str, months: float) -> Comparison:
+    from resvae_core.survival.comparison import compare_from
 
     patients = resources.cohort(study.code)
     outcome = patients.outcome(study.endpoint)
-    later = survival.landmark(outcome, months * survival.DAYS_PER_MONTH)
-    left_out = {
-        **patients.exclusions(study.endpoint),
-        f"with the event by month {months:g}": later.n_events_before,
-        f"last seen by month {months:g}": later.n_censored_before,
-    }
-    left_out = {reason: n for reason, n in left_out.items() if n}
-    return compare(later.outcome, values(study), study.division, left_out=left_out)
+    left_out = patients.exclusions(study.endpoint)
+    return compare_from(outcome, values(study), study.division, months, left_out=left_out)
+
+
+def screen(code: str, endpoint: Endpoint) -> pd.DataFrame:
+    """Test every gene of an installed cohort against survival, corrected for their number."""
+    return _screen(code, endpoint, resources.data_stamp())
 
 
 @st.cache_data(max_entries=4, show_spinner="Testing every gene …", show_time=True)
-def screen(code: str, endpoint: Endpoint, cut: Cut) -> pd.DataFrame:
-    """Test every gene of an installed cohort against survival, corrected for their number."""
+def _screen(code: str, endpoint: Endpoint, stamp: str) -> pd.DataFrame:
     from resvae_core import survival
 
     patients = resources.cohort(code)
-    return survival.screen_genes(patients.outcome(endpoint), patients.values, rule=cut)
+    return survival.screen_genes(patients.outcome(endpoint), patients.values)
+
+
+def suitability(code: str, endpoint: Endpoint) -> Suitability:
+    """Say whether an endpoint is fit for a cohort, its patients here included."""
+    return _suitability(code, endpoint, resources.data_stamp())
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def suitability(code: str, endpoint: Endpoint) -> Suitability:
-    """Say whether an endpoint is fit for a cohort, its patients here included."""
+def _suitability(code: str, endpoint: Endpoint, stamp: str) -> Suitability:
     from resvae_core.data.endpoints import suitability as judge
 
     here = code not in resources.shipped_cohorts()

@@ -19,7 +19,10 @@ from resvae_core.errors import ConfigError, InputDataError, SurvivalDataError
 from resvae_core.survival.comparison import Comparison, Division, compare
 from resvae_core.survival.cox import HazardRatio
 from resvae_core.survival.cox_model import CoxModel
+from resvae_core.survival.groups import FIXED_AS_SEARCHED, FIXED_CUT
 from resvae_core.survival.kaplan_meier import DAYS_PER_MONTH
+from resvae_core.survival.log_rank import format_left_out
+from resvae_core.survival.optimal_cut import OptimalCut
 from resvae_core.tables import SurvivalOutcome
 
 PROGNOSTIC = "Prognostic: it says nothing on a drug, since the treatment is not part of it."
@@ -91,6 +94,8 @@ def survival(
     else:
         table = _compared(study, _variables(study, gene, signature), division)
     write_table(_label(table, study), out)
+    if isinstance(division, tuple) and "maximal_statistic" not in table:
+        typer.echo(FIXED_CUT, err=True)
     _say(study)
 
 
@@ -113,13 +118,14 @@ def _check_question(
 def _division(cut: str) -> Division:
     if cut in ("median", "tertile", "quartile", "optimal"):
         return cut  # type: ignore[return-value]  # checked in the line above
+    remedy = "Use median, tertile, quartile, optimal, or a number in the unit of the gene."
     try:
-        return "fixed", float(cut)
+        value = float(cut)
     except ValueError:
-        raise ConfigError(
-            f"--cut {cut!r} is neither a number nor a rule.",
-            remedy="Use median, tertile, quartile, optimal, or a number in the unit of the gene.",
-        ) from None
+        raise ConfigError(f"--cut {cut!r} is neither a number nor a rule.", remedy=remedy) from None
+    if not np.isfinite(value):
+        raise ConfigError(f"--cut {cut!r} is not a number to cut at.", remedy=remedy)
+    return "fixed", value
 
 
 def _study(data: Path | None, code: str, endpoint: Endpoint) -> Study:
@@ -155,9 +161,12 @@ def _compared(
     from resvae_core.survival.screen import q_values
 
     rows: list[dict[str, Any]] = []
+    left_out = study.cohort.exclusions(study.endpoint)
     for name, values in variables.items():
         try:
-            rows.append({"variable": name} | _row(compare(study.outcome, values, division)))
+            found = compare(study.outcome, values, division, left_out=left_out)
+            rows.append({"variable": name} | _row(found))
+            _say_search(name, found, entered=isinstance(division, tuple))
         except SurvivalDataError as error:
             if len(variables) == 1:
                 raise
@@ -172,31 +181,82 @@ def _compared(
 
 
 def _row(found: Comparison) -> dict[str, Any]:
-    """Write a comparison as one row; p of small groups stays hidden."""
+    """Write a comparison as one row; p of small groups stays hidden, and with it the statistic."""
     lowest, highest = (found.curves.summary.iloc[place] for place in (0, -1))
     test = found.test
     row = {
         "groups": found.curves.description,
         "n": test.n,
         "n_events": test.n_events,
+        "n_excluded": sum(found.left_out.values()),
+        "left_out": format_left_out(found.left_out),
         "n_lowest": lowest["n"],
         "n_highest": highest["n"],
         "median_months_lowest": lowest["median_months"],
         "median_months_highest": highest["median_months"],
         "test": test.test_name,
-        "statistic": test.statistic,
+        **_statistic(found),
         "p_value": np.nan if test.p_hidden else test.p_value,
     }
-    notes = [test.p_label] if test.p_hidden else []
-    notes += [] if found.ratio else ["no hazard ratio could be estimated"]
-    return row | _ratio(found.ratio) | _means(found) | {"note": "; ".join(notes)}
+    columns = row | _ratio(found.ratio) | _means(found) | _cross_validated(found.optimal)
+    return columns | {"note": "; ".join(_row_notes(found))}
+
+
+def _statistic(found: Comparison) -> dict[str, float | None]:
+    """Return chi-squared with its degrees of freedom, or M of a cut that was searched for."""
+    test = found.test
+    if found.optimal:
+        return {"maximal_statistic": np.nan if test.p_hidden else found.optimal.statistic}
+    if test.p_hidden:
+        return {"chi_squared": np.nan, "dof": None}
+    return {"chi_squared": test.statistic, "dof": test.dof}
+
+
+def _row_notes(found: Comparison) -> list[str]:
+    """Say why something is empty."""
+    notes = [found.test.p_label] if found.test.p_hidden else []
+    if found.ratio is None:
+        notes.append("no hazard ratio could be estimated")
+    elif found.ratio.p_hidden:
+        notes.append(f"Cox: {found.ratio.p_label}")
+    if found.optimal is None and found.rmst is None:
+        notes.append("restricted mean survival not assessable")
+    checked = found.optimal.cross_validated if found.optimal else None
+    if checked is not None and checked.p_hidden:
+        notes.append(checked.label)
+    return notes
 
 
 def _ratio(ratio: HazardRatio | None) -> dict[str, float]:
     names = ("hazard_ratio", "lower", "upper", "p_value", "proportional_hazards_p")
     numbers = [np.nan if ratio is None else float(getattr(ratio, name)) for name in names]
+    if ratio is not None and ratio.p_hidden:
+        numbers[-2:] = [np.nan, np.nan]
     columns = ("hazard_ratio_per_sd", "lower", "upper", "cox_p", "proportional_hazards_p")
     return dict(zip(columns, numbers, strict=True))
+
+
+def _cross_validated(cut: OptimalCut | None) -> dict[str, float]:
+    """Return what the search gives on patients that did not choose the cut."""
+    if cut is None or cut.cross_validated is None:
+        return {}
+    checked = cut.cross_validated
+    ratio = None if checked.p_hidden else checked.hazard_ratio
+    row = {"cross_validated_p": np.nan if checked.p_hidden else checked.p_value}
+    for name in ("hazard_ratio", "lower", "upper"):
+        number = np.nan if ratio is None else float(getattr(ratio, name))
+        row[f"cross_validated_{name}"] = number
+    return row
+
+
+def _say_search(name: str, found: Comparison, *, entered: bool) -> None:
+    """Say how a cut was found, and what it gives on held-out patients."""
+    if found.optimal is None:
+        return
+    said = f"{name}: {found.optimal.label}."
+    if found.optimal.cross_validated is not None:
+        said += f" With the cut chosen on the others: {found.optimal.cross_validated.label}."
+    typer.echo(f"{said} {FIXED_AS_SEARCHED}" if entered else said, err=True)
 
 
 def _means(found: Comparison) -> dict[str, float]:
@@ -239,7 +299,7 @@ def _say_model(model: CoxModel) -> None:
         f"{model.name}: {model.n} patients, {model.n_events} events, C-index "
         f"{model.concordance:.3f}; adjusted for {', '.join(model.adjusted_for) or 'nothing'}."
     ]
-    left_out = ", ".join(f"{reason} {n}" for reason, n in model.left_out.items() if n)
+    left_out = format_left_out(model.left_out)
     said += [f"Left out: {left_out}."] if left_out else []
     typer.echo(" ".join([*said, *model.notes]), err=True)
 
@@ -269,10 +329,9 @@ def _label(table: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 def _say(study: Study) -> None:
     """Say on whom it rests and how far it goes."""
-    left_out = study.cohort.exclusions(study.endpoint)
+    left_out = format_left_out(study.cohort.exclusions(study.endpoint))
     if left_out:
-        listed = ", ".join(f"{reason} {n}" for reason, n in left_out.items())
-        typer.echo(f"Patients left out of {study.cohort.code}: {listed}.", err=True)
+        typer.echo(f"Patients left out of {study.cohort.code}: {left_out}.", err=True)
     fit = suitability(study.cohort.code, study.endpoint, study.outcome)
     source = f" ({fit.source})" if fit.source else ""
     typer.echo(

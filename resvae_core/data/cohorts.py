@@ -6,6 +6,7 @@ with the project (``DEMO``) is synthetic.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,7 @@ __all__ = [
     "Endpoint",
     "ExpressionForm",
     "find_cancer_type",
+    "installation_stamp",
     "list_cohorts",
     "load_cancer_types",
     "load_cohort",
@@ -177,6 +179,21 @@ def list_cohorts(folder: Path | None) -> list[str]:
         if _readers(folder, code) and _clinical_source(folder, code) is not None
     ]
     return [DEMO, *installed]
+
+
+def installation_stamp(folder: Path | None) -> str:
+    """Return a text that changes when files of a cohort are replaced: their sizes and times.
+
+    Reading and hashing the files themselves would take seconds; whoever replaces a file by one of
+    the same size and time is not seen.
+    """
+    if folder is None:
+        return ""
+    facts = [
+        (path.name, (found := path.stat()).st_size, found.st_mtime_ns)
+        for path in sorted((folder / "tcga").glob("*"))
+    ]
+    return hashlib.sha256(repr((str(folder), facts)).encode()).hexdigest()
 
 
 def load_cohort(

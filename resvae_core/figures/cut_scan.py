@@ -105,10 +105,7 @@ def cut_scan_takeaway(cut: OptimalCut) -> str:
     )
     if cut.p_hidden:
         return f"{found}; p not shown: a group has fewer than {MIN_SHOWN} patients."
-    return (
-        f"{found}: {format_p(cut.p_value)} corrected for the choice, "
-        f"{format_p(cut.p_uncorrected)} without, which misleads."
-    )
+    return f"{found}: {format_p(cut.p_value)}, corrected for the search."
 
 
 def _add_fixed_limit(figure: go.Figure) -> None:
@@ -131,9 +128,9 @@ def _notes(cut: OptimalCut) -> list[str]:
     notes = []
     if not cut.p_hidden:
         notes.append(
-            f"Corrected for trying {len(cut.scan):,} cuts: {format_p(cut.p_value)}. Uncorrected "
-            f"({format_p(cut.p_uncorrected)}), the best of many cuts looks significant far too "
-            "often where there is nothing: do not quote it."
+            f"Corrected for trying {len(cut.scan):,} cuts: {format_p(cut.p_value)}. Without the "
+            "correction, the best of many cuts looks significant far too often where there is "
+            "nothing, so that number is not shown."
         )
     if cut.cross_validated:
         notes.append(f"Cross-validated: {cut.cross_validated.label}.")

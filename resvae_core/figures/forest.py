@@ -12,7 +12,7 @@ from resvae_core.figures.frame import finish, interval_bars, require_columns
 from resvae_core.figures.palette import NEUTRAL, RULE, series_style
 from resvae_core.figures.rows import number_rows
 from resvae_core.survival.cohort import MIN_SHOWN
-from resvae_core.survival.log_rank import format_p
+from resvae_core.survival.log_rank import format_left_out, format_p
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -116,7 +116,8 @@ def _rows(model: CoxModel) -> pd.DataFrame:
     smallest = variable.map(table.groupby(variable)["n"].min())
     marked = table.assign(
         reference=reference,
-        hidden=(smallest < MIN_SHOWN) & ~reference,
+        # the model leaves out p where few patients carry the variable of interest
+        hidden=((smallest < MIN_SHOWN) | table["p_value"].isna()) & ~reference,
         doubtful=~reference & (table["proportional_hazards_p"] < PROPORTIONAL_LEVEL),
     )
     records = [row for _, row in marked.iterrows()]
@@ -253,7 +254,7 @@ def _words_beside(row: pd.Series[float]) -> str:
 
 
 def _notes(model: CoxModel, rows: pd.DataFrame, ends: tuple[float, float]) -> list[str]:
-    left_out = ", ".join(f"{n} {reason}" for reason, n in model.left_out.items()) or "nobody"
+    left_out = format_left_out(model.left_out) or "nobody"
     notes = [
         f"Cox model, Efron ties: {model.n} patients, {model.n_events} events; left out: "
         f"{left_out}. C-index {model.concordance:.2f} on the same patients. Each ratio holds the "
@@ -264,7 +265,7 @@ def _notes(model: CoxModel, rows: pd.DataFrame, ends: tuple[float, float]) -> li
             f"{_WARNING} and hollow: hazards are not proportional (p < {PROPORTIONAL_LEVEL:g})."
         )
     if rows["hidden"].any():
-        notes.append(f"p is not shown where a level has fewer than {MIN_SHOWN} patients.")
+        notes.append(f"p is not shown where it would rest on fewer than {MIN_SHOWN} patients.")
     if (rows["lower"] < ends[0]).any() or (rows["upper"] > ends[1]).any():
         notes.append("Intervals that leave the axis are cut at its ends; the words are not.")
     notes.extend(model.notes)

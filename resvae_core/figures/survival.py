@@ -31,6 +31,7 @@ def kaplan_meier_plot(
     test: LogRank | None = None,
     ratio: HazardRatio | None = None,
     *,
+    looked_at: tuple[int, float] | None = None,
     synthetic: bool = False,
 ) -> go.Figure:
     """Draw survival curves of groups over the months, with the number at risk (T ≥ t) beneath.
@@ -43,6 +44,9 @@ def kaplan_meier_plot(
         Log-rank test to print; its p-value is hidden where a group has fewer than 10 patients.
     ratio
         Hazard ratio to print.
+    looked_at
+        How many genes were tested, and the q-value of the hazard ratio over them; None where
+        nothing is known of others.
     synthetic
         Whether the cohort is synthetic; the figure then says so.
 
@@ -66,14 +70,16 @@ def kaplan_meier_plot(
         _add_group(figure, curves, name, series_style(position))
     _add_risk_table(figure, curves, names)
     _style_axes(figure, curves)
-    _add_results(figure, test, ratio)
+    _add_results(figure, test, ratio, looked_at)
     top = _LEGEND_PX * len(names) + 16
     figure.update_layout(
         legend={"x": 0, "y": 1.01, "xanchor": "left", "yanchor": "bottom"}, hovermode="x unified"
     )
     return finish(
         figure,
-        takeaway=kaplan_meier_takeaway(curves, test),
+        takeaway=kaplan_meier_takeaway(
+            curves, test, None if ratio and ratio.p_hidden else looked_at
+        ),
         height=inner + top + 12,
         notes=_notes(curves),
         synthetic=synthetic,
@@ -82,7 +88,9 @@ def kaplan_meier_plot(
     )
 
 
-def kaplan_meier_takeaway(curves: KaplanMeier, test: LogRank | None = None) -> str:
+def kaplan_meier_takeaway(
+    curves: KaplanMeier, test: LogRank | None = None, looked_at: tuple[int, float] | None = None
+) -> str:
     """Say in one sentence what the curves show: medians by group, p-value, and no more."""
     medians = "; ".join(
         f"{row['group']} {_median_words(row['median_months'])} "
@@ -90,7 +98,15 @@ def kaplan_meier_takeaway(curves: KaplanMeier, test: LogRank | None = None) -> s
         for row in curves.summary.to_dict("records")
     )
     tested = f"; {test.test_name.lower()} {test.p_label}" if test else ""
-    return f"{ENDPOINT_WORDS[curves.endpoint]}, median by group: {medians}{tested}."
+    start = f" from month {curves.landmark_months:g} on" if curves.landmark_months else ""
+    corrected = f"; {_corrected_words(looked_at)}" if looked_at else ""
+    endpoint = f"{ENDPOINT_WORDS[curves.endpoint]}{start}"
+    return f"{endpoint}, median by group: {medians}{tested}{corrected}."
+
+
+def _corrected_words(looked_at: tuple[int, float]) -> str:
+    n_genes, q_value = looked_at
+    return f"q = {q_value:.2g} (hazard ratio, over {n_genes:,} genes)"
 
 
 def _median_words(months: float) -> str:
@@ -208,7 +224,9 @@ def _style_axes(figure: go.Figure, curves: KaplanMeier) -> None:
     ticks = curves.at_risk["time_months"].unique()
     last = float(curves.curve["time_days"].max()) / DAYS_PER_MONTH
     figure.update_xaxes(tickvals=ticks, range=[-0.02 * last, 1.02 * last], zeroline=False)
-    figure.update_xaxes(title_text="Months", title_standoff=4, showticklabels=True, row=1, col=1)
+    start = curves.landmark_months
+    months = f"Months from the landmark at {start:g}" if start else "Months"
+    figure.update_xaxes(title_text=months, title_standoff=4, showticklabels=True, row=1, col=1)
     figure.update_xaxes(showticklabels=False, showgrid=False, row=2, col=1)
     figure.update_yaxes(
         title_text=f"{ENDPOINT_WORDS[curves.endpoint]}",
@@ -219,11 +237,18 @@ def _style_axes(figure: go.Figure, curves: KaplanMeier) -> None:
     )
 
 
-def _add_results(figure: go.Figure, test: LogRank | None, ratio: HazardRatio | None) -> None:
+def _add_results(
+    figure: go.Figure,
+    test: LogRank | None,
+    ratio: HazardRatio | None,
+    looked_at: tuple[int, float] | None,
+) -> None:
     """Print test and hazard ratio in the corner that falling curves leave free."""
     lines = [f"{test.test_name}: {test.p_label}"] if test else []
     if ratio:
         lines.append(ratio.label)
+    if looked_at and not (ratio and ratio.p_hidden):
+        lines.append(_corrected_words(looked_at))
     if lines:
         figure.add_annotation(
             text="<br>".join(lines),

@@ -37,6 +37,7 @@ def screen_volcano(
     *,
     selected: str = "",
     endpoint: str = "OS",
+    unit: str = "log2(TPM + 1)",
     n_labels: int = 5,
     synthetic: bool = False,
 ) -> go.Figure:
@@ -51,6 +52,8 @@ def screen_volcano(
         The gene to ring and name; empty for none.
     endpoint
         OS, DSS, PFI or DFI, for the words.
+    unit
+        Of the expression: log2(TPM + 1), or z-scores.
     n_labels
         How many of the clearest genes a side are named.
     synthetic
@@ -100,7 +103,7 @@ def screen_volcano(
         figure,
         takeaway=screen_takeaway(table, endpoint=endpoint),
         height=_VOLCANO_PX + 60 + _AXIS_PX,
-        notes=_notes(table, rows, selected),
+        notes=_notes(table, rows, selected, unit),
         synthetic=synthetic,
         top=60,
         bottom=_AXIS_PX,
@@ -244,13 +247,13 @@ def _name(figure: go.Figure, gene: str, x: float, y: float, *, is_selected: bool
     )
 
 
-def _notes(table: pd.DataFrame, rows: pd.DataFrame, selected: str) -> list[str]:
+def _notes(table: pd.DataFrame, rows: pd.DataFrame, selected: str, unit: str) -> list[str]:
     n_clear = int((rows["side"] != "not clear").sum())
     cut = (
         f"Dashed: largest p with q < {Q_CLEAR:g}" if n_clear else f"No gene reaches q < {Q_CLEAR:g}"
     )
     notes = [
-        f"Cox regression a gene, per SD of log2(TPM + 1), without a cut. {cut}; q is corrected "
+        f"Cox regression a gene, per SD of {unit}, without a cut. {cut}; q is corrected "
         f"over the {len(rows):,} genes assessed (Benjamini–Hochberg).",
         "Prognostic: survival under any treatment, unadjusted; not the effect of a drug.",
     ]

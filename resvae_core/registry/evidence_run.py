@@ -78,7 +78,9 @@ def build_evidence(folder: Path, model_set: ModelSet, *, report: Report) -> Tabl
     tables |= survival_tables(cohorts, outcomes, genes)
     tumours = load_tumours(folder)
     report("scores of every drug")
-    tables["score_quantiles"] = score_quantiles(tumours, model_set)
+    # of other cohorts in log2(TPM + 1) the level is that of another gene model and quantifier
+    comparable = {code: tumours[code] for code in cohorts if code in tumours}
+    tables["score_quantiles"] = score_quantiles(comparable, model_set)
     tables["expression_quantiles"] = expression_quantiles(tumours, model_set.genes)
     report("maps and neighbours")
     tables["cohort_profiles"] = mean_profiles(tumours, model_set.genes)

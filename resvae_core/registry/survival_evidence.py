@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 from scipy.stats import false_discovery_control
@@ -96,6 +97,8 @@ def _compare(patients: Patients, outcome: SurvivalOutcome, gene: str) -> Aggrega
     known = [name for name in outcome.patients if name in patients.values.index]
     values = patients.values.loc[known, gene].dropna()
     try:
-        return aggregate_survival(outcome, values)
+        aggregate = aggregate_survival(outcome, values)
     except SurvivalDataError:
         return None
+    left_out = len(patients.values) - len(values)
+    return replace(aggregate, test=aggregate.test | {"n_excluded": left_out})

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from resvae_core import __version__
 from resvae_core.config import RESEARCH_USE
+from resvae_core.survival.groups import FIXED_AS_SEARCHED, FIXED_CUT
+from resvae_core.survival.log_rank import format_left_out
 
 if TYPE_CHECKING:
     from resvae_core.survival import (
@@ -74,7 +76,8 @@ class SurvivalResults:
     strata
         What the log-rank test was stratified by, "" for nothing.
     landmark_day
-        Day at which patients without an event were taken from; None for none.
+        Day at which patients without an event were taken from; None for none. Who is left out for
+        it belongs to `left_out`.
     q_value
         Of the hazard ratio, corrected for `n_genes` genes; None where one gene was asked for.
     n_genes
@@ -83,6 +86,12 @@ class SurvivalResults:
         Reason to the number of patients without a usable outcome.
     synthetic
         Whether the patients are no persons.
+    fixed
+        Whether the cut was entered as a value; nobody can tell then what was known before.
+    note
+        A sentence on the data, such as that expression is given as z-scores.
+    models
+        Of predicted scores, the model set and its digest, such as "A (sha256 1f…)".
     """
 
     cohort: str
@@ -99,6 +108,9 @@ class SurvivalResults:
     n_genes: int = 1
     left_out: dict[str, int] = field(default_factory=dict)
     synthetic: bool = False
+    fixed: bool = False
+    note: str = ""
+    models: str = ""
 
 
 def survival_methods(results: SurvivalResults) -> str:
@@ -127,24 +139,34 @@ def _patients(results: SurvivalResults) -> Iterator[str]:
         f"{name} ({endpoint}; event: {event}) was compared in {n} patients of {results.cohort} "
         f"({n_events} events)."
     )
-    if results.left_out:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in results.left_out.items())
-        yield f"Left out: {reasons}."
     if results.landmark_day is not None:
         yield (
             f"Time was counted from a landmark at day {results.landmark_day:.0f}; only patients "
-            "still under observation without an event at that day were compared."
+            "still under observation without an event after that day were compared: those with an "
+            "event, or last seen, on or before it were left out."
         )
+    left_out = format_left_out(results.left_out)
+    if left_out:
+        yield f"Left out: {left_out}."
+    if results.note:
+        yield results.note
 
 
 def _groups(results: SurvivalResults) -> Iterator[str]:
     yield f"Patients were divided by {results.variable}. {results.curves.description}"
-    if results.cut is None:
+    if results.models:
+        yield f"Scores are those of model set {results.models}."
+    if results.fixed:
+        yield FIXED_CUT if results.cut is None else FIXED_AS_SEARCHED
+    elif results.cut is None:
         yield "The division was made without knowledge of the outcome."
-        return
-    cut = results.cut
+    if results.cut is not None:
+        yield from _searched(results.cut)
+
+
+def _searched(cut: OptimalCut) -> Iterator[str]:
     yield (
-        f"The cut was chosen for the largest absolute standardised log-rank statistic over "
+        f"The cut is that of the largest absolute standardised log-rank statistic over "
         f"{len(cut.scan)} candidate cuts, each group holding at least {cut.min_share:.0%} of the "
         f"patients. Its p-value is corrected for the search (maximally selected rank statistics): "
         f"{cut.label}. The uncorrected log-rank p-value at that cut is not valid and is not given."
@@ -159,28 +181,64 @@ def _tests(results: SurvivalResults) -> Iterator[str]:
         "risk at t counts patients with a time of at least t."
     )
     if results.test is not None and results.cut is None:
-        strata = f", stratified by {results.strata}" if results.strata else ""
-        yield (f"{results.test.test_name} (two-sided{strata}): {results.test.p_label}.")
+        yield _log_rank(results.test, results.strata)
     if results.ratio is not None:
-        yield from _ratio(results, results.ratio)
+        yield from _ratio(results.ratio)
     if results.rmst is not None:
         yield f"{results.rmst.test_name}: {results.rmst.label}."
     if results.adjusted is not None:
         yield from _adjusted(results.adjusted)
+    yield from _search(results)
 
 
-def _ratio(results: SurvivalResults, ratio: HazardRatio) -> Iterator[str]:
-    yield f"{ratio.test_name}, 95 % Wald interval: {ratio.label}."
-    if ratio.proportional_hazards_p == ratio.proportional_hazards_p:
+def _log_rank(test: LogRank, strata: str) -> str:
+    within = f", stratified by {strata}" if strata and "stratified" not in test.test_name else ""
+    found = test.p_label if test.p_hidden else f"{test.statistic_label}, {test.p_label}"
+    if not test.left_out:
+        return f"{test.test_name} (two-sided{within}): {found}."
+    left_out = format_left_out(test.left_out)
+    return (
+        f"{test.test_name} (two-sided{within}; {test.n} patients, {test.n_events} events; left "
+        f"out: {left_out}): {found}."
+    )
+
+
+def _ratio(ratio: HazardRatio) -> Iterator[str]:
+    hidden = f"; {ratio.p_label}" if ratio.p_hidden else ""
+    yield f"{ratio.test_name}, 95 % Wald interval: {ratio.label}{hidden}."
+    if not ratio.p_hidden and ratio.proportional_hazards_p == ratio.proportional_hazards_p:
         yield (
             "Proportional hazards were checked with scaled Schoenfeld residuals (p = "
             f"{ratio.proportional_hazards_p:.2g})."
         )
-    if results.q_value is not None:
+
+
+def _search(results: SurvivalResults) -> Iterator[str]:
+    """Say that p of one gene is uncorrected where others were looked at; q hides as p does."""
+    if not _corrected(results) and results.n_genes < 2:
+        return
+    shown = any(result is not None and not result.p_hidden for result in _with_p(results))
+    if shown and results.n_genes > 1:
+        yield (
+            f"{results.n_genes} genes were looked at: the p-values above are those of this one "
+            "alone, not corrected for that search."
+        )
+    if _corrected(results):
         yield (
             f"Corrected for {results.n_genes} genes by Benjamini and Hochberg: q = "
             f"{results.q_value:.2g}."
         )
+
+
+def _corrected(results: SurvivalResults) -> bool:
+    """Whether there is a q-value, and the p-value that it rests on may be shown."""
+    return results.q_value is not None and not (results.ratio and results.ratio.p_hidden)
+
+
+def _with_p(
+    results: SurvivalResults,
+) -> tuple[LogRank | HazardRatio | RmstDifference | OptimalCut | CoxModel | None, ...]:
+    return results.test, results.ratio, results.rmst, results.cut, results.adjusted
 
 
 def _adjusted(model: CoxModel) -> Iterator[str]:
@@ -188,9 +246,9 @@ def _adjusted(model: CoxModel) -> Iterator[str]:
         f"Adjusted {model.test_name[:1].lower() + model.test_name[1:]} ({model.n} patients, "
         f"{model.n_events} events, C {model.concordance:.2f}): {model.label}."
     )
-    if model.left_out:
-        reasons = ", ".join(f"{reason} {count}" for reason, count in model.left_out.items())
-        yield f"Left out of it: {reasons}."
+    left_out = format_left_out(model.left_out)
+    if left_out:
+        yield f"Left out of it: {left_out}."
     yield from model.notes
 
 
@@ -201,5 +259,5 @@ def _references(results: SurvivalResults) -> list[str]:
     used += [_COX, _EFRON, _SCHOENFELD] if cox else []
     used += [_RMST] if results.rmst else []
     used += [_LAUSEN, _HOTHORN] if results.cut else []
-    used += [_BENJAMINI] if results.q_value is not None else []
+    used += [_BENJAMINI] if _corrected(results) else []
     return [f"{number}. {reference}" for number, reference in enumerate(used, start=1)]

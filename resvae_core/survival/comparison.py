@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from resvae_core.survival.kaplan_meier import (
     count_at_risk,
     kaplan_meier,
 )
+from resvae_core.survival.landmark import landmark
 from resvae_core.survival.log_rank import LogRank, log_rank
 from resvae_core.survival.optimal_cut import OptimalCut, optimal_cut
 from resvae_core.survival.rmst import RmstDifference, rmst_difference
@@ -26,6 +27,7 @@ from resvae_core.tables import SurvivalOutcome
 
 HORIZONS_MONTHS = (12.0, 24.0, 36.0, 60.0, 120.0)
 """Times up to which mean survival is compared: round ones, so that nobody chooses them."""
+NO_VALUE = "without a value of what divides them"
 Division: TypeAlias = Rule | Literal["optimal"]
 
 
@@ -48,7 +50,8 @@ class Comparison:
         the last of `HORIZONS_MONTHS` at which every group has ten patients at risk; None where
         there is none, and of groups whose cut was searched for.
     optimal
-        How the cut was found; None where it was set beforehand.
+        How the cut was found; None where it was set beforehand. A fixed value that parts the
+        patients as the search does counts as found.
     left_out
         How many patients have no usable outcome, by reason.
     q_value
@@ -96,9 +99,13 @@ def compare(
         If groups or outcomes do not allow a comparison.
     """
     known = [patient for patient in outcome.patients if patient in values.index]
+    n_unknown = len(outcome.patients) - len(known)
     values = values.loc[known]
-    optimal = optimal_cut(outcome, values) if division == "optimal" else None
-    groups = optimal.groups if optimal else group_by_expression(values, division)  # type: ignore[arg-type]
+    optimal = _found_by_search(outcome, values, division)
+    if optimal is not None:
+        groups = optimal.groups
+    else:
+        groups = group_by_expression(values, cast("Rule", division))
     return Comparison(
         curves=kaplan_meier(outcome, groups),
         test=_corrected(optimal, outcome) if optimal else log_rank(outcome, groups),
@@ -106,20 +113,79 @@ def compare(
         # after a search over cuts, its p-value would be uncorrected
         rmst=None if optimal else _rmst(outcome, groups),
         optimal=optimal,
-        left_out=dict(left_out or {}),
+        left_out={**(left_out or {}), **({NO_VALUE: n_unknown} if n_unknown else {})},
     )
+
+
+def compare_from(
+    outcome: SurvivalOutcome,
+    values: pd.Series[float],
+    division: Division,
+    months: float,
+    *,
+    left_out: Mapping[str, int] | None = None,
+) -> Comparison:
+    """Do as :func:`compare` does for those who are still followed at a landmark, from there on.
+
+    Parameters
+    ----------
+    months
+        The landmark, in months from the start. Groups are formed anew among who is left.
+    outcome, values, division, left_out
+        As `compare`.
+
+    Returns
+    -------
+    Comparison
+        Its curves, their description and who is left out speak of the landmark.
+
+    Raises
+    ------
+    SurvivalDataError
+        As `compare`; or if too few are followed beyond the landmark.
+    """
+    later = landmark(outcome, months * DAYS_PER_MONTH)
+    gone = {
+        f"with the event by month {months:g}": later.n_events_before,
+        f"last seen by month {months:g}": later.n_censored_before,
+    }
+    everyone = {**(left_out or {}), **{reason: n for reason, n in gone.items() if n}}
+    result = compare(later.outcome, values, division, left_out=everyone)
+    description = f"{later.description} {result.curves.description}"
+    curves = replace(result.curves, description=description, landmark_months=months)
+    return replace(result, curves=curves)
+
+
+def _found_by_search(
+    outcome: SurvivalOutcome, values: pd.Series[float], division: Division
+) -> OptimalCut | None:
+    """Search the best cut, if asked for or if a value that was entered parts the same patients.
+
+    Nobody can tell why a value was entered; that it is the one a search finds, can be seen.
+    """
+    if division == "optimal":
+        return optimal_cut(outcome, values)
+    if not isinstance(division, tuple):
+        return None
+    try:
+        found = optimal_cut(outcome, values)
+    except SurvivalDataError:
+        return None
+    entered = group_by_expression(values, division).labels
+    same = entered.loc[found.groups.labels.index].equals(found.groups.labels)
+    return found if same else None
 
 
 def _corrected(optimal: OptimalCut, outcome: SurvivalOutcome) -> LogRank:
     """Return the maximally selected statistic as the test of the groups that it chose."""
     return LogRank(
-        statistic=optimal.statistic**2,
-        dof=1,
+        statistic=optimal.statistic,
+        dof=None,
         p_value=optimal.p_value,
         n=optimal.n,
         n_events=optimal.n_events,
         n_excluded=optimal.n_excluded,
-        smallest_group=min(optimal.groups.sizes.values()),
+        smallest_group=optimal.smallest_group,
         endpoint=outcome.endpoint,
         test_name="Maximally selected log-rank test, corrected",
     )

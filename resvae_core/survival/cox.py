@@ -39,7 +39,8 @@ class HazardRatio:
     n_excluded
         Patients left out because they lack an outcome or a value.
     smallest_group
-        Size of the smallest group; None for a continuous variable.
+        Size of the smallest group; of a continuous variable the patients who carry the signal
+        (`n_informative`); None where it is not kept, for at least 10 by how it was made.
     proportional_hazards_p
         p-value of the test of scaled Schoenfeld residuals against time (Grambsch and Therneau
         1994); small values put the one ratio for all times in doubt.
@@ -64,14 +65,24 @@ class HazardRatio:
 
     @property
     def p_hidden(self) -> bool:
-        """Whether a group has fewer than 10 patients, so that p is not to be shown."""
-        return (self.smallest_group or MIN_SHOWN) < MIN_SHOWN
+        """Whether a group, or the signal, rests on fewer than 10 patients: p is not to be shown.
+
+        The check of proportional hazards is not to be shown then either.
+        """
+        return self.smallest_group is not None and self.smallest_group < MIN_SHOWN
+
+    @property
+    def p_label(self) -> str:
+        """Return the p-value for readers, or why it is not shown."""
+        if self.p_hidden:
+            return f"p not shown: {why_hidden(continuous=self.standard_deviation is not None)}"
+        return format_p(self.p_value)
 
     @property
     def label(self) -> str:
         """Return ratio, interval and, where it may be shown, p-value for readers."""
         ratio = f"HR {self.hazard_ratio:.2f} ({self.lower:.2f}–{self.upper:.2f}) {self.contrast}"
-        return ratio if self.p_hidden else f"{ratio}, {format_p(self.p_value)}"
+        return ratio if self.p_hidden else f"{ratio}, {self.p_label}"
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,30 @@ class CoxFit:
 
     coefficients: pd.DataFrame
     concordance: float
+
+
+def n_informative(numbers: np.ndarray) -> int:
+    """Count the patients who carry the signal of a continuous variable.
+
+    Parameters
+    ----------
+    numbers
+        (n_patients,) values, one or more.
+
+    Returns
+    -------
+    int
+        Patients above the lowest value or, if fewer, below the highest: of a gene that is silent
+        in all but five, a ratio rests on those five, whatever its sign.
+    """
+    return int(min((numbers > numbers.min()).sum(), (numbers < numbers.max()).sum()))
+
+
+def why_hidden(*, continuous: bool) -> str:
+    """Return why p of a Cox regression is not shown, for readers."""
+    if continuous:
+        return f"fewer than {MIN_SHOWN} patients differ in value from the rest"
+    return f"a group has fewer than {MIN_SHOWN} patients"
 
 
 def cox_per_sd(outcome: SurvivalOutcome, values: pd.Series[float]) -> HazardRatio:
@@ -124,7 +159,13 @@ def cox_per_sd(outcome: SurvivalOutcome, values: pd.Series[float]) -> HazardRati
     check_events(matched)
     spread = float(numbers.std(ddof=1))
     design = pd.DataFrame({"per SD": (numbers - numbers.mean()) / spread})
-    return _fit(matched, design, "per SD", standard_deviation=spread)
+    return _fit(
+        matched,
+        design,
+        "per SD",
+        smallest_group=n_informative(numbers),
+        standard_deviation=spread,
+    )
 
 
 def cox_high_vs_low(outcome: SurvivalOutcome, groups: Groups) -> HazardRatio:
@@ -194,7 +235,7 @@ def _fit(
     design: pd.DataFrame,
     contrast: str,
     *,
-    smallest_group: int | None = None,
+    smallest_group: int,
     standard_deviation: float | None = None,
 ) -> HazardRatio:
     """Fit and read off one coefficient."""

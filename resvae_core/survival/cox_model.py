@@ -11,7 +11,7 @@ from pandas.api.types import is_numeric_dtype
 
 from resvae_core.errors import SurvivalDataError
 from resvae_core.survival.cohort import MIN_SHOWN, Matched, arrays, check_events, match
-from resvae_core.survival.cox import check_spread, fit_cox
+from resvae_core.survival.cox import check_spread, fit_cox, n_informative, why_hidden
 from resvae_core.survival.groups import MIN_PATIENTS, Groups
 from resvae_core.survival.log_rank import format_p
 from resvae_core.tables import SurvivalOutcome
@@ -19,6 +19,7 @@ from resvae_core.tables import SurvivalOutcome
 EVENTS_PER_COEFFICIENT = 10
 """Fewer events a coefficient make ratios and intervals unreliable (Peduzzi et al. 1995)."""
 JOINED = " + "
+PER_SD = "per SD"
 DOUBTFUL = 0.05
 """Level of the check of proportional hazards below which a note is added."""
 COLUMNS = [
@@ -48,8 +49,8 @@ class CoxModel:
         says it for an axis, contrast is "per SD", "per 10 years" or "II vs I" ("reference" for the
         reference level); n and n_events are those of the level, for a number those of the model;
         hazard_ratio with its 95 % interval (Wald) and two-sided p; proportional_hazards_p as in
-        `HazardRatio`. In reference rows the ratio is 1 and the rest NaN; p is NaN also where a
-        level of the variable of interest has fewer than 10 patients.
+        `HazardRatio`. In reference rows the ratio is 1 and the rest NaN; both p are NaN also in
+        the rows of the variable of interest where `p_hidden`.
     concordance
         Harrell's C of the whole model, on the patients it was fitted on.
     n, n_events
@@ -65,7 +66,8 @@ class CoxModel:
     name
         Name of the variable of interest.
     smallest_group
-        Size of the smallest of its groups; None for a continuous variable.
+        Size of the smallest of its groups, or of a continuous variable the patients who carry the
+        signal (`n_informative`).
     endpoint
         ``OS``, ``DSS``, ``PFI`` or ``DFI``.
     test_name
@@ -81,19 +83,19 @@ class CoxModel:
     adjusted_for: tuple[str, ...]
     notes: tuple[str, ...]
     name: str
-    smallest_group: int | None = None
+    smallest_group: int
     endpoint: str = "OS"
     test_name: str = "Cox proportional hazards, Efron ties"
 
     @property
     def p_hidden(self) -> bool:
-        """Whether a group has fewer than 10 patients, so that p is not to be shown."""
-        return (self.smallest_group or MIN_SHOWN) < MIN_SHOWN
+        """Whether a group, or the signal, rests on fewer than 10 patients: p is not to be shown."""
+        return self.smallest_group < MIN_SHOWN
 
     @property
     def of_interest(self) -> pd.Series:
         """Row of the variable of interest: per SD, or the last group against the first."""
-        if self.smallest_group is None:
+        if self.table["contrast"].iloc[0] == PER_SD:
             return self.table.iloc[0]
         return self.table.iloc[int(self.table["reference"].to_numpy().argmax()) - 1]
 
@@ -172,12 +174,13 @@ def cox_adjusted(
     terms = [*own, *others]
     design = {term.name: term.column for term in terms if not term.reference}
     fit = fit_cox(matched, pd.DataFrame(design))
-    smallest = None if groups is None else int(min(term.members.sum() for term in own))
+    smallest = _smallest(own)
     table = _tabulate(matched, terms, fit.coefficients)
+    if smallest < MIN_SHOWN:  # before the cautions, which tell of p-values
+        table.loc[: len(own) - 1, ["p_value", "proportional_hazards_p"]] = np.nan
     notes += _cautions(matched, table)
-    if smallest is not None and smallest < MIN_SHOWN:
-        table.loc[: len(own) - 1, "p_value"] = np.nan
-        notes.append(f"p of {name} not shown: a group has fewer than {MIN_SHOWN} patients.")
+    if smallest < MIN_SHOWN:
+        notes.append(f"p of {name} not shown: {why_hidden(continuous=groups is None)}.")
     return CoxModel(
         table=table,
         concordance=fit.concordance,
@@ -249,7 +252,14 @@ def _per_sd(matched: Matched, name: str) -> _Term:
     numbers = matched.values.to_numpy(float)
     check_spread(numbers)
     scaled = (numbers - numbers.mean()) / numbers.std(ddof=1)
-    return _Term(name, "per SD", scaled, np.ones(len(numbers), dtype=bool))
+    return _Term(name, PER_SD, scaled, np.ones(len(numbers), dtype=bool))
+
+
+def _smallest(own: list[_Term]) -> int:
+    """Return the smallest level of the variable of interest, or who carries the signal."""
+    if own[0].level:
+        return int(min(term.members.sum() for term in own))
+    return n_informative(own[0].column)
 
 
 def _group_terms(matched: Matched, groups: Groups, name: str) -> list[_Term]:

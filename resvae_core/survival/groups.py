@@ -16,6 +16,16 @@ from resvae_core.errors import SurvivalDataError
 Rule: TypeAlias = Literal["median", "tertile", "quartile"] | tuple[Literal["fixed"], float]
 
 MIN_PATIENTS = 2
+FIXED_CUT = (
+    "The cut was entered as a value; its p-value holds only if it was chosen before the outcome "
+    "was seen."
+)
+"""What readers have to know of a cut that somebody entered."""
+FIXED_AS_SEARCHED = (
+    "The cut was entered as a value, but parts the patients as a search for the best-separating "
+    "cut does, so its p-value is corrected as that of the search."
+)
+"""The same, of a cut that is the one a search finds."""
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "median": ("low", "high"),
@@ -58,9 +68,17 @@ class Groups:
         sizes = ", ".join(f"{name} {size}" for name, size in self.sizes.items())
         if not self.cuts:
             return f"Groups by {self.rule}: {sizes}."
-        cuts = " and ".join(f"{cut:.3g}" for cut in self.cuts)
-        tie = "a value equal to the cut counts as lower"
-        return f"Cut at the {self.rule} ({cuts}; {tie}): {sizes}."
+        *others, last = (format_cut(cut) for cut in self.cuts)
+        if not others:
+            tie = "a value equal to the cut counts as lower"
+            return f"Cut at the {self.rule} ({last}; {tie}): {sizes}."
+        tie = "a value equal to a cut counts as lower"
+        return f"Cut at the {self.rule}s ({', '.join(others)} and {last}; {tie}): {sizes}."
+
+
+def format_cut(cut: float) -> str:
+    """Write a cut with three significant digits and a real minus sign, such as "−0.637"."""
+    return f"{cut:.3g}".replace("-", "−")
 
 
 def group_by_expression(values: pd.Series[float], rule: Rule = "median") -> Groups:

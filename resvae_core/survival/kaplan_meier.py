@@ -43,6 +43,8 @@ class KaplanMeier:
         Patients left out because they lack an outcome or a group.
     read_off
         Whether the curve is known at a few points only, and not where it steps between them.
+    landmark_months
+        From when time is counted, in months from the start; None for the start itself.
     """
 
     curve: pd.DataFrame
@@ -52,6 +54,7 @@ class KaplanMeier:
     description: str
     n_excluded: int
     read_off: bool = False
+    landmark_months: float | None = None
 
     @property
     def small_groups(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import pandas as pd
 from resvae_core.errors import SurvivalDataError
 from resvae_core.survival.cohort import MIN_SHOWN, Matched, arrays, check_events, match
 from resvae_core.survival.cox import HazardRatio, cox_high_vs_low
-from resvae_core.survival.groups import Groups, group_by_expression
+from resvae_core.survival.groups import Groups, format_cut, group_by_expression
 from resvae_core.survival.kaplan_meier import count_at_risk
 from resvae_core.survival.log_rank import format_p, observed_minus_expected
 from resvae_core.tables import SurvivalOutcome
@@ -28,7 +28,7 @@ MIN_SHARE = 0.25
 searched can decide the verdict, so it is said with every result (`benchmarks/optimal_cut.md`)."""
 N_SPLITS = 21
 """Divisions into two halves, of which the middle result is taken: one alone depends on chance."""
-RULE = "optimal (maximally selected)"
+RULE = "best-separating value, searched for"
 _NAMES = ("low", "high")
 
 
@@ -139,7 +139,7 @@ class OptimalCut:
     @property
     def label(self) -> str:
         """Return cut and corrected p-value for readers, and that it was searched for."""
-        found = f"best of {len(self.scan)} cuts: {self.cut:.3g}"
+        found = f"best of {len(self.scan)} cuts: {format_cut(self.cut)}"
         if self.p_hidden:
             return f"{found}; p not shown: a group has fewer than {MIN_SHOWN} patients"
         return f"{found}; {format_p(self.p_value)}, corrected for the search"

@@ -104,8 +104,9 @@ def rmst_difference(
     Raises
     ------
     SurvivalDataError
-        If no patient has both an outcome and a group, a group has fewer than two patients, or
-        `tau_days` is not above 0 or lies where the curve of a group is not known.
+        If no patient has both an outcome and a group, a group has fewer than two patients,
+        `tau_days` is not above 0 or lies where the curve of a group is not known, or the difference
+        has no error, as without an event before `tau_days`.
     """
     matched = match_groups(outcome, groups)
     curve = kaplan_meier(outcome, groups).curve
@@ -115,6 +116,7 @@ def rmst_difference(
     first, last = table.iloc[0], table.iloc[-1]
     difference = float(last["rmst_days"] - first["rmst_days"])
     error = float(np.hypot(first["se_days"], last["se_days"]))
+    _check_error(error, first, last, tau)
     return RmstDifference(
         contrast=f"{last['group']} vs {first['group']}",
         tau_days=tau,
@@ -178,8 +180,21 @@ def _row(name: str, curve: pd.DataFrame, tau: float) -> dict[str, object]:
     }
 
 
+def _check_error(error: float, first: pd.Series, last: pd.Series, tau: float) -> None:
+    """Refuse groups without variance: they would be told to differ for sure, or not at all."""
+    if error > 0:
+        return
+    n_events = int(first["n_events"] + last["n_events"])
+    raise SurvivalDataError(
+        f"{n_events or 'No'} event{'s' if n_events > 1 else ''} up to day {tau:g} in the groups "
+        f"{last['group']!r} and {first['group']!r} leave{'' if n_events > 1 else 's'} no error to "
+        "test the difference of their mean survival with.",
+        remedy="Choose a later day, another endpoint, or a cohort with longer follow-up.",
+    )
+
+
 def _two_sided_p(difference: float, error: float) -> float:
-    """Return the normal p-value; 1 where neither group had an event, so nothing differs."""
+    """Return the normal p-value."""
     from scipy.stats import norm
 
-    return float(2 * norm.sf(abs(difference) / error)) if error > 0 else 1.0
+    return float(2 * norm.sf(abs(difference) / error))

@@ -61,6 +61,7 @@ SAME_VALUE = "all patients have the same value"
 NO_EVENT = "no event among the patients with a value"
 NO_VALUE = "no patient with an outcome has a value"
 FEW_ABOVE = f"Cox: fewer than {MIN_SHOWN} patients are above its lowest value"
+FEW_BELOW = f"Cox: fewer than {MIN_SHOWN} patients are below its highest value"
 NOT_CONVERGED = "Cox: did not converge"
 _FEW_IN_GROUP = f"log-rank: {{}} in the {{}} group, at least {MIN_SHOWN} are needed"
 NO_VARIANCE = "log-rank: no event while both groups are at risk"
@@ -121,8 +122,9 @@ def screen_genes(
         log_rank_p, log_rank_q; hazard_ratio per SD with its 95 % interval lower, upper (Wald),
         cox_p, cox_q; note. q is Benjamini–Hochberg over all genes that could be tested, apart for
         each test. NaN where not assessable, and note says why: a group with fewer than 10
-        patients (log-rank), fewer than 10 patients above the lowest value (Cox), no variation, no
-        event, or a Cox regression that does not converge.
+        patients (log-rank), fewer than 10 patients above the lowest value or below the highest
+        (Cox, as `n_informative` counts), no variation, no event, or a Cox regression that does
+        not converge.
 
     Raises
     ------
@@ -237,15 +239,17 @@ def _screen_block(
     smallest = np.minimum(n_high, at_risk.n - n_high)
     constant = np.ptp(numbers, axis=0) == 0
     sparse = (numbers > numbers.min(axis=0)).sum(axis=0) < MIN_SHOWN
+    full = (numbers < numbers.max(axis=0)).sum(axis=0) < MIN_SHOWN
     tests, flat = _log_rank(at_risk, high, smallest >= MIN_SHOWN)
-    ratios, diverged = _cox(at_risk, numbers, ~(constant | sparse))
+    ratios, diverged = _cox(at_risk, numbers, ~(constant | sparse | full))
     notes = np.full(n_genes, "", dtype=object)
-    for gene in np.flatnonzero((smallest < MIN_SHOWN) | flat | sparse | diverged):
+    for gene in np.flatnonzero((smallest < MIN_SHOWN) | flat | sparse | full | diverged):
         group = "high" if 2 * n_high[gene] < at_risk.n else "low"
         reasons = {
             _FEW_IN_GROUP.format(smallest[gene], group): smallest[gene] < MIN_SHOWN,
             NO_VARIANCE: flat[gene],
             FEW_ABOVE: sparse[gene],
+            FEW_BELOW: full[gene] and not sparse[gene],
             NOT_CONVERGED: diverged[gene],
         }
         notes[gene] = "; ".join(text for text, holds in reasons.items() if holds)

@@ -10,6 +10,7 @@ from pages.components.state import CUTS, DIVIDERS, KEY, Session
 from pages.components.survival_parts import PARTS
 from pages.components.survival_results import Study
 from resvae_core.errors import SurvivalDataError
+from resvae_core.survival.groups import FIXED_AS_SEARCHED, FIXED_CUT
 
 GENES = ("TFF1", "EGFR", "SFTPC")
 
@@ -118,3 +119,59 @@ def test_a_cut_beyond_all_values_is_refused_with_a_remedy(data) -> None:
     study = Study("GBM", "gene", ("LTF",), "OS", "fixed", 99.0)
     with pytest.raises(SurvivalDataError, match="at least 2 are needed"):
         survival_results.comparison(study)
+
+
+def test_once_every_gene_was_seen_each_gene_has_its_q_value(open_page) -> None:
+    app = open_part(open_page, "Every gene", gene="TFF1")
+    app.session_state["survival_parts"] = "Curves"
+    shown = words(fine(app.run()))
+    table = survival_results.screen("DEMO", "OS")
+    row = table[table["gene"] == "TFF1"].iloc[0]
+    assert (
+        f"q = {row['cox_q']:.2g} (hazard ratio, over {table['cox_q'].notna().sum():,} genes)"
+        in shown
+    )
+
+
+def test_the_cut_that_a_search_found_is_not_taken_for_one_set_beforehand(open_page) -> None:
+    found = survival_results.comparison(Study("DEMO", "gene", ("TFF1",), "OS", "optimal"))
+    cut = f"{found.optimal.cut:.12g}"
+    shown = words(fine(open_page("survival", cohort="DEMO", gene="TFF1", cut="fixed", at=cut)))
+    assert FIXED_AS_SEARCHED in shown
+    median = words(fine(open_page("survival", cohort="DEMO", gene="TFF1", cut="fixed")))
+    assert FIXED_CUT in median
+
+
+def test_a_landmark_says_who_was_left_out(open_page) -> None:
+    shown = words(open_part(open_page, "From a landmark", gene="TFF1"))
+    assert "Landmark at 12.0 months" in shown
+    assert "from month 12 on" in shown
+    assert "last seen by month 12" in shown
+
+
+def test_without_its_patients_a_cohort_says_what_it_has(open_page, monkeypatch) -> None:
+    monkeypatch.setenv("RESVAE_DATA", "no such folder")
+    resources.installed_cohorts.clear()
+    app = fine(open_page("survival", cohort="LUAD", gene="TFF1", by="score", cut="optimal"))
+    resources.installed_cohorts.clear()
+    assert "cut at its median" in words(app)
+
+
+@pytest.mark.data
+def test_a_fixed_score_in_a_cohort_of_z_scores_is_refused(open_page, data) -> None:
+    app = open_page("survival", cohort="PAAD", by="score", study="Gemcitabine", cut="fixed")
+    assert "The level of PAAD is lost" in app.error[0].value
+    app = fine(open_page("survival", cohort="PAAD", by="score", study="Gemcitabine"))
+    assert "the level of the cohort is lost" in words(app)
+
+
+@pytest.mark.data
+def test_one_signature_has_one_p_value_on_the_page_and_alone(data) -> None:
+    from resvae_core.survival import group_by_expression, log_rank, signature_score
+
+    genes = ("ABL1", "EGFR", "TP53")
+    cohort = resources.cohort("PAAD")
+    outcome = cohort.outcome("DFI")
+    scores = signature_score(cohort.values.loc[outcome.patients], list(genes)).scores
+    result = survival_results.comparison(Study("PAAD", "signature", genes, "DFI", "median"))
+    assert result.test.p_value == log_rank(outcome, group_by_expression(scores)).p_value

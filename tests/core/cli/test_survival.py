@@ -5,12 +5,22 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from resvae_core.cli.main import main
+from resvae_core.cli.survival import _row
 from resvae_core.data.cohorts import load_cohort
-from resvae_core.survival import cox_per_sd, group_by_expression, log_rank, screen_genes
+from resvae_core.survival import (
+    cox_per_sd,
+    group_by_expression,
+    log_rank,
+    optimal_cut,
+    screen_genes,
+)
+from resvae_core.survival.comparison import compare
+from resvae_core.survival.groups import FIXED_AS_SEARCHED, FIXED_CUT
 from resvae_core.survival.screen import COLUMNS
 
 
@@ -58,11 +68,66 @@ def test_several_genes_get_q_values_and_one_that_cannot_be_compared_a_note(
 def test_an_optimal_cut_is_told_with_its_corrected_p_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    _, table, _ = run(capsys, "--gene", "CAMTA1", "--cut", "optimal")
+    _, table, err = run(capsys, "--gene", "CAMTA1", "--cut", "optimal")
     row = table.iloc[0]
     assert row["test"] == "Maximally selected log-rank test, corrected"
+    cohort = load_cohort(None, "DEMO")
+    outcome = cohort.outcome()
+    cut = optimal_cut(outcome, cohort.values.loc[outcome.patients, "CAMTA1"].astype(float))
+    assert row["maximal_statistic"] == pytest.approx(cut.statistic, rel=1e-5)
+    assert row["p_value"] == pytest.approx(cut.p_value, rel=1e-3)
+    assert not {"chi_squared", "dof"} & set(table)  # M follows no chi-squared distribution
+    checked = cut.cross_validated
+    assert row["cross_validated_p"] == pytest.approx(checked.p_value, rel=1e-3)
+    ratio = checked.hazard_ratio.hazard_ratio
+    assert row["cross_validated_hazard_ratio"] == pytest.approx(ratio, rel=1e-5)
+    assert f"With the cut chosen on the others: {checked.label}." in err
     assert pd.isna(row["rmst_p"])
     assert pd.isna(row["rmst_lower_months"])
+
+
+def test_a_value_that_the_search_finds_is_told_as_searched_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, searched, _ = run(capsys, "--gene", "CAMTA1", "--cut", "optimal")
+    cut = searched["groups"].str.extract(r"\((\d[\d.]*);")[0].item()
+    _, table, err = run(capsys, "--gene", "CAMTA1", "--cut", cut)
+    assert table["p_value"].tolist() == searched["p_value"].tolist()
+    assert FIXED_AS_SEARCHED in err
+    assert FIXED_CUT not in err
+
+
+def test_p_of_a_small_group_is_hidden_with_its_statistic(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, table, err = run(capsys, "--gene", "CAMTA1", "--cut", "4.51")
+    row = table.iloc[0]
+    assert row["n_highest"] < 10
+    assert row[["p_value", "chi_squared", "dof", "rmst_p"]].isna().all()
+    assert "p not shown: a group has fewer than 10 patients" in row["note"]
+    assert "restricted mean survival not assessable" in row["note"]
+    assert row["cox_p"] > 0  # without a cut, all patients carry it
+    assert FIXED_CUT in err
+
+
+def test_both_cox_p_are_hidden_where_fewer_than_ten_carry_the_signal() -> None:
+    cohort = load_cohort(None, "DEMO")
+    outcome = cohort.outcome()
+    values = cohort.values.loc[outcome.patients, "TFF1"].astype(float)
+    found = compare(outcome, values.where(values.rank(method="first") > 293, 0.0), ("fixed", 0.0))
+    row = _row(found)
+    assert row["hazard_ratio_per_sd"] > 0
+    assert np.isnan([row["cox_p"], row["proportional_hazards_p"]]).all()
+    assert "Cox: p not shown: fewer than 10 patients differ in value from the rest" in row["note"]
+
+
+def test_who_is_left_out_stands_in_every_row() -> None:
+    cohort = load_cohort(None, "DEMO")
+    outcome = cohort.outcome()
+    values = cohort.values.loc[outcome.patients, "TFF1"].astype(float)
+    row = _row(compare(outcome, values, left_out={"no follow-up after day 0": 4}))
+    assert row["n_excluded"] == 4
+    assert row["left_out"] == "4 (no follow-up after day 0)"
 
 
 def test_a_signature_says_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,6 +179,8 @@ def test_a_screen_has_a_row_a_gene_strongest_first(
         (("--screen", "--cut", "tertile"), "does not make two groups"),
         (("--gene", "TFF1", "--adjust", "--cut", "optimal"), "chosen by their survival"),
         (("--gene", "TFF1", "--cut", "best"), "neither a number nor a rule"),
+        (("--gene", "TFF1", "--cut", "nan"), "--cut 'nan' is not a number"),
+        (("--screen", "--cut", "inf"), "--cut 'inf' is not a number"),
         (("--gene", "NOSUCH"), "NOSUCH was not measured in cohort DEMO"),
         (("--gene", "TFF1", "--cut", "1000"), "Group 'high' would have 0"),
         (("--gene", "TFF1", "--endpoint", "PFI"), "has no endpoint 'PFI'"),

@@ -11,6 +11,7 @@ import pytest
 from resvae_core.data import cohorts
 from resvae_core.data.cohorts import (
     CohortData,
+    installation_stamp,
     list_cohorts,
     load_cancer_types,
     load_cohort,
@@ -212,3 +213,14 @@ def test_the_cohort_in_the_repository_can_be_loaded_and_followed() -> None:
     assert cohort.expression.samples == cohort.outcome("OS").patients
     assert cohort.synthetic
     assert cohort.exclusions("OS") == {}
+
+
+def test_the_stamp_changes_when_a_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "tcga").mkdir()
+    before = installation_stamp(tmp_path)
+    (tmp_path / "tcga" / "LUAD_expression.parquet").write_bytes(b"one")
+    between = installation_stamp(tmp_path)
+    (tmp_path / "tcga" / "LUAD_expression.parquet").write_bytes(b"another")
+    assert len({before, between, installation_stamp(tmp_path)}) == 3
+    assert installation_stamp(tmp_path) == installation_stamp(tmp_path)
+    assert installation_stamp(None) == ""

@@ -86,7 +86,7 @@ def test_who_was_left_out_the_model_s_notes_and_prognostic_are_on_the_figure(cox
     said = replace(cox_model, left_out={"stage not known": 4}, notes=("Purity is not recorded.",))
     text = text_of(forest_plot(said))
     for words in (
-        "left out: 4 stage not known",
+        "left out: 4 (stage not known)",
         "Purity is not recorded.",
         "Prognostic",
         "C-index",

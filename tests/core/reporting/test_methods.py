@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,9 +71,10 @@ def test_survival_methods_tell_what_was_computed_and_nothing_else(patients) -> N
         "80 patients of a cohort",
         "expression of TFF1",
         groups.description,
-        test.p_label,
+        f"{test.statistic_label}, {test.p_label}.",
         ratio.label,
-        "Left out: no outcome 3.",
+        "The division was made without knowledge of the outcome.",
+        "Left out: 3 (no outcome).",
         "prognostic",
         RESEARCH_USE,
     ):
@@ -102,6 +105,8 @@ def test_survival_methods_of_a_searched_cut_give_the_corrected_p_alone(patients)
     assert f"{test.test_name} (two-sided" not in text
     assert "Hothorn" in text
     assert "Corrected for 12 genes by Benjamini and Hochberg: q = 0.04." in text
+    assert "12 genes were looked at: the p-values above are those of this one alone" in text
+    assert "without knowledge of the outcome" not in text
 
 
 def test_survival_methods_hide_p_where_a_group_is_small(patients) -> None:
@@ -117,3 +122,85 @@ def test_survival_methods_hide_p_where_a_group_is_small(patients) -> None:
     )
     assert "p not shown: a group has fewer than 10 patients" in text
     assert "p = " not in text
+
+
+def test_survival_methods_say_what_is_not_known_of_a_cut_that_was_entered(patients) -> None:
+    outcome, values = patients
+    groups = survival.group_by_expression(values, ("fixed", 0.2))
+    results = SurvivalResults(
+        cohort="a cohort",
+        variable="predicted resistance",
+        curves=survival.kaplan_meier(outcome, groups),
+        fixed=True,
+        note="Expression is given as z-scores.",
+        models="A (sha256 1f2e)",
+    )
+    text = survival_methods(results)
+    assert "holds only if it was chosen before the outcome was seen." in text
+    assert "without knowledge of the outcome" not in text
+    assert "(57 events). Expression is given as z-scores.\n" in text
+    assert "Scores are those of model set A (sha256 1f2e)." in text
+    searched = survival_methods(replace(results, cut=survival.optimal_cut(outcome, values)))
+    assert "parts the patients as a search for the best-separating cut does" in searched
+    assert "holds only if" not in searched
+
+
+def test_survival_methods_hide_every_p_of_a_signal_that_few_patients_carry(patients) -> None:
+    outcome, values = patients
+    groups = survival.group_by_expression(values)
+    few = values.where(values.rank() > 75, -9.0)
+    text = survival_methods(
+        SurvivalResults(
+            cohort="a cohort",
+            variable="expression of a rare gene",
+            curves=survival.kaplan_meier(outcome, groups),
+            ratio=survival.cox_per_sd(outcome, few),
+            adjusted=survival.cox_adjusted(outcome, few, values.to_frame("age"), name="gene"),
+            q_value=0.001,
+            n_genes=200,
+        )
+    )
+    assert "p not shown: fewer than 10 patients differ in value from the rest." in text
+    assert "p of gene not shown" in text
+    for hidden in ("p = ", "q = ", "Schoenfeld residuals (", "Corrected for", "looked at"):
+        assert hidden not in text
+
+
+def test_survival_methods_say_that_p_after_a_search_over_genes_is_uncorrected(patients) -> None:
+    outcome, values = patients
+    groups = survival.group_by_expression(values)
+    results = SurvivalResults(
+        cohort="a cohort",
+        variable="expression of TFF1",
+        curves=survival.kaplan_meier(outcome, groups),
+        test=survival.log_rank(outcome, groups),
+        n_genes=200,
+    )
+    assert "200 genes were looked at: the p-values above" in survival_methods(results)
+    assert "were looked at" not in survival_methods(replace(results, n_genes=1))
+
+
+def test_survival_methods_say_whom_a_landmark_and_a_stratum_leave_out(patients) -> None:
+    outcome, values = patients
+    later = survival.landmark(outcome, 100.0)
+    groups = survival.group_by_expression(values.loc[later.outcome.patients])
+    strata = pd.Series("I", groups.labels.index, name="stage")
+    strata.iloc[:2] = np.nan
+    test = survival.log_rank(later.outcome, groups, strata)
+    text = survival_methods(
+        SurvivalResults(
+            cohort="a cohort",
+            variable="a score",
+            curves=survival.kaplan_meier(later.outcome, groups),
+            test=test,
+            strata="stage",
+            landmark_day=100.0,
+            left_out={"with the event by day 100": later.n_events_before, "last seen": 0},
+        )
+    )
+    assert "an event, or last seen, on or before it were left out." in text
+    assert f"Left out: {later.n_events_before} (with the event by day 100)." in text
+    assert (
+        f"stratified by stage (1 stratum) (two-sided; {test.n} patients, {test.n_events} events; "
+        "left out: 2 (no stratum)): χ²"
+    ) in text

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from resvae_core.survival import DAYS_PER_MONTH, cox_per_sd, group_by_expression, log_rank
-from resvae_core.survival.comparison import HORIZONS_MONTHS, compare
+from resvae_core.survival.comparison import HORIZONS_MONTHS, NO_VALUE, compare, compare_from
 from resvae_core.tables import SurvivalOutcome
 
 
@@ -44,6 +44,8 @@ def test_an_optimal_cut_brings_its_corrected_p_as_the_test(patients) -> None:
     assert result.test.p_value == result.optimal.p_value >= result.optimal.p_uncorrected
     assert result.test.smallest_group == min(result.optimal.groups.sizes.values())
     assert "corrected" in result.test.test_name
+    assert result.test.dof is None  # it follows no chi-squared distribution
+    assert result.test.statistic == result.optimal.statistic
     assert result.rmst is None  # its p-value would know nothing of the search
 
 
@@ -75,3 +77,31 @@ def test_values_that_order_all_deaths_leave_curves_without_a_ratio() -> None:
     result = compare(outcome, pd.Series(np.arange(16.0)[::-1], index=names))
     assert result.ratio is None
     assert result.test.n == 16
+
+
+def test_a_fixed_value_that_a_search_finds_is_corrected_as_the_search(patients) -> None:
+    outcome, values = patients
+    found = compare(outcome, values, "optimal")
+    entered = compare(outcome, values, ("fixed", found.optimal.cut))
+    assert entered.test.p_value == found.test.p_value
+    assert entered.rmst is None
+    other = compare(outcome, values, ("fixed", float(values.quantile(0.3))))
+    assert other.optimal is None
+    assert other.test.dof == 1
+
+
+def test_patients_without_a_value_are_counted(patients) -> None:
+    outcome, values = patients
+    result = compare(outcome, values.iloc[:90], left_out={"no follow-up time": 2})
+    assert result.left_out == {"no follow-up time": 2, NO_VALUE: 30}
+    assert result.test.n == 90
+
+
+def test_from_a_landmark_everything_says_so_and_everybody_is_accounted_for(patients) -> None:
+    outcome, values = patients
+    result = compare_from(outcome, values, "median", 12.0, left_out={"no follow-up time": 2})
+    assert result.curves.landmark_months == 12
+    assert result.curves.description.startswith("Landmark at 12.0 months")
+    assert result.test.n + sum(result.left_out.values()) == len(values) + 2
+    gone = outcome.time_days <= 12 * DAYS_PER_MONTH
+    assert result.left_out["with the event by month 12"] == int(outcome.event[gone].sum())

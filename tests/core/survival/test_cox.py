@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,6 +78,31 @@ def test_label_hides_p_where_a_group_is_small() -> None:
     assert ", p = " in shown.label
     assert hidden.p_hidden
     assert "p = " not in hidden.label
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_p_per_sd_is_hidden_where_fewer_than_ten_carry_the_signal(sign) -> None:
+    outcome = outcome_of([True] * 40)
+    days = outcome.time_days.to_numpy()
+    nine, ten = (
+        cox_per_sd(outcome, sign * numbered([20 + day % 7 if day <= n else 0 for day in days]))
+        for n in (9, 10)
+    )
+    assert (nine.smallest_group, nine.p_hidden) == (9, True)
+    assert "p = " not in nine.label
+    assert nine.p_label == "p not shown: fewer than 10 patients differ in value from the rest"
+    assert (ten.smallest_group, ten.p_hidden) == (10, False)
+    assert ten.label.endswith(f"per SD, {ten.p_label}")
+
+
+def test_p_per_sd_of_fewer_than_ten_patients_is_hidden() -> None:
+    result = cox_per_sd(outcome_of([True] * 9), numbered([3, 1, 4, 1.5, 5, 9, 2, 6, 5.5]))
+    assert (result.n, result.p_hidden) == (9, True)
+
+
+def test_a_ratio_restored_without_its_smallest_group_keeps_its_p() -> None:
+    result = cox_per_sd(outcome_of([True] * 9), numbered([3, 1, 4, 1.5, 5, 9, 2, 6, 5.5]))
+    assert not replace(result, smallest_group=None).p_hidden
 
 
 def test_proportional_hazards_are_doubted_where_the_effect_turns_over_time() -> None:

@@ -198,6 +198,24 @@ def test_p_is_hidden_where_a_group_has_fewer_than_ten() -> None:
     assert model.notes[-1] == "p of gene not shown: a group has fewer than 10 patients."
 
 
+def test_both_p_are_hidden_where_fewer_than_ten_carry_the_signal() -> None:
+    outcome, values, record = simulated()
+    sparse = pd.Series(0.0, values.index)
+    order = outcome.time_days[outcome.event].sort_values().index
+    sparse[order[[0, 1, 2, 3, 4, 150, 151, 152, 153]]] = 1.0
+    assert cox_per_sd(outcome, sparse).proportional_hazards_p < 0.05  # and not to be told
+    model = cox_adjusted(outcome, sparse, covariates_of(record).table, name="gene")
+    assert (model.p_hidden, model.smallest_group) == (True, 9)
+    assert model.of_interest["term"] == "gene"
+    assert model.of_interest[["p_value", "proportional_hazards_p"]].isna().all()
+    assert model.table.iloc[1][["p_value", "proportional_hazards_p"]].notna().all()  # age's stay
+    assert "p = " not in model.label
+    assert not any("gene (p" in note for note in model.notes)
+    assert model.notes[-1] == (
+        "p of gene not shown: fewer than 10 patients differ in value from the rest."
+    )
+
+
 def test_what_cannot_be_modelled_is_refused() -> None:
     outcome, values, record = simulated(60)
     covariates = covariates_of(record).table

@@ -84,3 +84,14 @@ def test_a_patient_that_occurs_twice_is_refused() -> None:
 def test_one_category_alone_is_refused() -> None:
     with pytest.raises(SurvivalDataError, match="All 3 patients are in one group"):
         group_by_category(pd.Series("I", index=list("abc")))
+
+
+def test_cuts_are_told_with_commas_and_a_real_minus_sign() -> None:
+    values = numbered([-0.8, -0.7, -0.6, -0.5, 0.1, 0.3, 1.5, 2.5])
+    assert group_by_expression(values, "quartile").description == (
+        "Cut at the quartiles (−0.625, −0.2 and 0.6; a value equal to a cut counts as lower): "
+        "low 2, lower middle 2, upper middle 2, high 2."
+    )
+    assert group_by_expression(values, ("fixed", -0.55)).description == (
+        "Cut at the fixed value (−0.55; a value equal to the cut counts as lower): low 3, high 5."
+    )

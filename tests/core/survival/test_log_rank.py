@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from resvae_core.errors import SurvivalDataError
 from resvae_core.survival import Groups, group_by_category, group_by_expression, log_rank
-from resvae_core.survival.log_rank import format_p
+from resvae_core.survival.log_rank import format_left_out, format_p
 from resvae_core.tables import SurvivalOutcome
 
 
@@ -115,6 +117,58 @@ def test_patients_without_a_stratum_are_left_out_and_counted() -> None:
     assert (result.n, result.n_excluded, result.smallest_group) == (27, 3, 12)
 
 
+def test_patients_whose_stratum_has_one_group_alone_count_nowhere() -> None:
+    # stratum "alone" holds 20 more of B: the test is that of the others, and so are the counts
+    days = [*range(1, 31), *range(2, 42, 2)]
+    outcome, groups = two_groups(days, [True] * 50, 9)
+    names = outcome.time_days.index
+    strata = pd.Series(["both"] * 30 + ["alone"] * 20, names, name="centre")
+    result = log_rank(outcome, groups, strata)
+    same = log_rank(outcome.select(list(names[:30])), groups)
+    assert result.statistic == pytest.approx(same.statistic)
+    assert (result.n, result.n_events, result.smallest_group) == (30, 30, 9)
+    assert result.p_hidden
+    assert result.left_out == {"one group alone in the stratum": 20}
+    assert result.n_excluded == 20
+    assert result.test_name == "Log-rank test stratified by centre (1 stratum)"
+
+
+def test_p_is_hidden_where_a_group_stands_beside_no_other() -> None:
+    outcome, groups = two_groups(list(range(1, 61)), [True] * 60, 20)
+    labels = groups.labels.where(np.arange(60) < 40, "C")
+    strata = pd.Series(np.where(np.arange(60) < 40, "I", "II"), labels.index)
+    result = log_rank(outcome, group_by_category(labels), strata)
+    assert (result.n, result.dof, result.smallest_group) == (40, 1, 0)
+    assert result.p_hidden
+
+
+def test_disjoint_strata_add_up_in_statistic_and_degrees_of_freedom() -> None:
+    # A and B meet in one stratum, C and D in the other: two tests on 1 degree of freedom each
+    generator = np.random.default_rng(1)
+    names = [f"P{n}" for n in range(80)]
+    outcome = SurvivalOutcome(
+        pd.Series(generator.exponential(100, 80), names), pd.Series(True, names)
+    )
+    labels = pd.Series(list("AB" * 20 + "CD" * 20), names)
+    strata = pd.Series(["I"] * 40 + ["II"] * 40, names)
+    whole = log_rank(outcome, group_by_category(labels), strata)
+    parts = [
+        log_rank(outcome.select(names[rows]), group_by_category(labels.iloc[rows]))
+        for rows in (slice(0, 40), slice(40, 80))
+    ]
+    assert whole.dof == 2
+    assert whole.statistic == pytest.approx(sum(part.statistic for part in parts))
+
+
+def test_reasons_of_the_stratified_test_add_up() -> None:
+    outcome, groups = two_groups(list(range(1, 31)), [True] * 30, 15)
+    some = replace(groups, labels=groups.labels.drop("P0"))
+    strata = pd.Series("I", outcome.time_days.index).drop("P1")
+    result = log_rank(outcome.select(outcome.patients[:29]), some, strata)
+    assert result.left_out == {"no outcome": 1, "no group": 1, "no stratum": 1}
+    assert (result.n, result.n_excluded) == (27, 3)
+
+
 def test_strata_that_are_the_groups_are_refused() -> None:
     outcome, groups = two_groups([1, 2, 3, 4, 5, 6], [True] * 6, 3)
     with pytest.raises(SurvivalDataError, match="None of 2 strata has events while two groups"):
@@ -123,6 +177,20 @@ def test_strata_that_are_the_groups_are_refused() -> None:
 
 def test_dof_is_groups_minus_one(lung, lung_outcome) -> None:
     assert log_rank(lung_outcome, group_by_expression(lung["age"], "quartile")).dof == 3
+
+
+def test_statistic_is_told_with_its_degrees_of_freedom_or_as_m(aml, lung, lung_outcome) -> None:
+    one = log_rank(*aml)
+    three = log_rank(lung_outcome, group_by_expression(lung["age"], "quartile"))
+    assert one.statistic_label == "χ² 3.40 on 1 degree of freedom"
+    assert three.statistic_label.endswith(" on 3 degrees of freedom")
+    assert replace(one, statistic=3.301, dof=None).statistic_label == "M = 3.30"
+
+
+def test_left_out_is_told_as_number_and_reason() -> None:
+    counts = {"no follow-up after day 0": 4, "negative time": 0, "no event status": 1}
+    assert format_left_out(counts) == "4 (no follow-up after day 0), 1 (no event status)"
+    assert format_left_out({}) == ""
 
 
 def test_p_is_hidden_below_ten_patients_in_a_group() -> None:

@@ -227,7 +227,11 @@ def test_label_says_that_the_cut_was_searched_for_and_hides_p_of_small_groups(dl
     hidden = optimal_cut(*dlbcl, **AS_MAXSTAT, n_splits=0)
     assert shown.label.startswith(f"best of {len(shown.scan)} cuts: ")
     assert shown.label.endswith("corrected for the search")
-    assert shown.groups.rule == "optimal (maximally selected)"
+    assert shown.groups.description.startswith(
+        f"Cut at the best-separating value, searched for ({shown.cut:.3g}; a value equal".replace(
+            "-0", "−0"
+        )
+    )
     assert hidden.p_hidden
     assert "p not shown: a group has fewer than 10" in hidden.label
 

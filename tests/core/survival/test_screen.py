@@ -136,6 +136,18 @@ def test_a_gene_alone_gets_the_same_p_as_among_others_but_another_q() -> None:
     assert alone["cox_q"].item() == alone["cox_p"].item()
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_screen_tells_cox_p_where_the_gene_alone_does(sign) -> None:
+    outcome, values = cohort()
+    genes = {str(n): values["G0"].where(values["G0"].rank() > 90 - n, -9.0) for n in (9, 10)}
+    found = screen_genes(outcome, sign * pd.DataFrame(genes)).set_index("gene")
+    for name, column in genes.items():
+        alone = cox_per_sd(outcome, sign * column)
+        assert np.isnan(found.loc[name, "cox_p"]) == alone.p_hidden == (name == "9")
+    few = "above its lowest" if sign == 1 else "below its highest"
+    assert found.loc["9", "note"].endswith(f"Cox: fewer than 10 patients are {few} value")
+
+
 @pytest.fixture
 def awkward() -> pd.DataFrame:
     """Return a screen of genes of which most cannot be assessed."""
