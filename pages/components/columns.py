@@ -180,9 +180,7 @@ SAMPLES: Columns = {
     "sample": cc.TextColumn("Sample", pinned=True),
     "range": cc.TextColumn("Verdict"),
     "suggestion": cc.TextColumn("Looks like", help="Cancer type that the expression suggests"),
-    "probability": cc.NumberColumn(
-        "Probability", format=_SHARE, help="Of the suggested cancer type"
-    ),
+    "probability": None,  # near 1 for most answers: it says little
     "runner_up": cc.TextColumn("Next"),
     "gene_coverage": RANGES["gene_coverage"],
     "n_missing": RANGES["n_missing"],

@@ -10,7 +10,7 @@ import streamlit as st
 
 from pages.components import columns, messages, panels, resources
 from pages.components.downloads import csv_button
-from pages.components.pickers import choose, cohort_word
+from pages.components.pickers import choose, cohort_word, survival_link
 from pages.components.state import Session, load_session
 from resvae_core.errors import ArtifactError
 from resvae_core.figures.biomarkers import adjustment, volcano
@@ -177,12 +177,7 @@ def show_gene(session: Session, rows: pd.DataFrame) -> None:
                 f"[{name}]({address.format(**_address(row))})" for name, address in LINKS.items()
             )
         )
-        st.page_link(
-            "pages/survival.py",
-            label=f"Survival by {row['gene']}",
-            icon=":material/show_chart:",
-            query_params={**session.link(), "gene": str(row["gene"])},
-        )
+        survival_link(session, str(row["gene"]), label=f"Survival by {row['gene']}")
         show_basket(session, str(row["gene"]))
 
 
@@ -309,15 +304,11 @@ def show_panel(session: Session) -> None:
     st.subheader("Survival by these genes", anchor=False)
     with st.container(horizontal=True):
         for row in pairs.to_dict("records"):
-            st.page_link(
-                "pages/survival.py",
+            survival_link(
+                session,
+                str(row["gene"]),
                 label=f"{row['gene']} in {row['cohort']}",
-                icon=":material/show_chart:",
-                query_params={
-                    **session.link(),
-                    "gene": str(row["gene"]),
-                    "cohort": str(row["cohort"]),
-                },
+                cohort=str(row["cohort"]),
             )
     st.caption(
         "OPALIN and SLC17A7 mark normal brain, LTF and IL2RA immune cells, TFF1 a mucinous "

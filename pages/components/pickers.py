@@ -131,12 +131,32 @@ def gene_links(session: Session, genes: pd.Series[str]) -> None:
     """Draw links to the survival page for the first few genes."""
     with st.container(horizontal=True):
         for gene in genes.head(N_GENE_LINKS):
-            st.page_link(
-                "pages/survival.py",
-                label=gene,
-                icon=":material/show_chart:",
-                query_params={**session.link(), "gene": gene},
-            )
+            survival_link(session, str(gene), label=str(gene))
+
+
+def survival_link(session: Session, gene: str, *, label: str, cohort: str = "") -> None:
+    """Draw a link to survival by a gene, or say why there is none.
+
+    Parameters
+    ----------
+    session
+        Its other choices go with the link.
+    gene, label
+        Symbol, and what the link says.
+    cohort
+        Code of the cohort that is meant; the session's own where empty.
+    """
+    code = cohort or session.cohort
+    if code in resources.shipped_cohorts() and gene not in resources.cohort_genes(code):
+        st.caption(f"{label}: only where the patients of {code} are installed.")
+        return
+    chosen = {"gene": gene, "by": "gene"} | ({"cohort": cohort} if cohort else {})
+    st.page_link(
+        "pages/survival.py",
+        label=label,
+        icon=":material/show_chart:",
+        query_params={**session.link(), **chosen},
+    )
 
 
 def cohort_word(code: str) -> str:

@@ -108,7 +108,8 @@ def show_headline(session: Session, forecast: Forecast) -> None:
     headline = headline_of(session, forecast)
     style = CALLS[headline.call]
     with st.container(border=True):
-        st.markdown(f"### {headline.drug}: :{CALL_COLOURS[headline.call]}[{style.label}]")
+        colour = CALL_COLOURS[headline.call]
+        st.subheader(f"{headline.drug}: :{colour}[{style.label}]", anchor=False)
         if headline.call == "not assessable":
             st.markdown(f"{model_word(headline.model)} makes no call here. {_note(headline)}")
             return

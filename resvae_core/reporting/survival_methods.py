@@ -253,7 +253,7 @@ def _adjusted(model: CoxModel) -> Iterator[str]:
 
 
 def _references(results: SurvivalResults) -> list[str]:
-    used = [_LIU, _KM, _LIFELINES]
+    used = [*([] if results.synthetic else [_LIU]), _KM, _LIFELINES]
     used += [_MANTEL] if results.test and results.cut is None else []
     cox = results.ratio or results.adjusted
     used += [_COX, _EFRON, _SCHOENFELD] if cox else []

@@ -92,7 +92,7 @@ def test_out_of_range_comes_first_and_hides_the_call(open_page, patients, name: 
 
 def test_headline_shows_call_interval_agreement_and_floor(open_page, patients) -> None:
     shown = words(open_page("overview", demo(patients, "resistant")))
-    assert f"### {DRUG}: :orange[▲ Resistant]" in shown
+    assert f"{DRUG}: :orange[▲ Resistant]" in shown
     assert "90 % interval" in shown
     assert re.search(r"\d of 5 models leans? (resistant|sensitive)", shown)
     assert "90 % set: " in shown

@@ -42,21 +42,6 @@ def test_volcano_to_gene_to_survival(visitor) -> None:
     assert "log-rank test p" in visitor.words()
 
 
-def test_a_shared_link_opens_the_same_view_for_another_visitor(visitor, chromium, server) -> None:
-    visitor.open("/biomarkers?cohort=GBM&study=Temozolomide&findings=panel")
-    visitor.at("Biomarkers")
-    visitor.page.get_by_role("radio", name="Browse").click()
-    visitor.settle()
-    address = visitor.page.url
-    seen = visitor.words()
-    other = chromium.new_page(viewport={"width": 1400, "height": 900})
-    other.goto(address)
-    other.get_by_role("heading", name="Biomarkers", exact=True, level=1).wait_for()
-    expect(other.get_by_test_id("stMain")).to_have_text(seen, use_inner_text=True, timeout=30_000)
-    assert other.url == address
-    other.close()
-
-
 def test_the_paper_s_genes_have_their_own_view(visitor) -> None:
     visitor.open("/biomarkers?findings=panel")
     visitor.at("Biomarkers")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from pages.components.frame import PAGES, QUESTION
+from pages.components.frame import PAGES
 from pages.components.resources import demo_stories
 from resvae_core.config import RESEARCH_USE
 
@@ -40,33 +40,6 @@ def test_every_page_by_its_own_address(visitor, name: str) -> None:
     assert words.count(RESEARCH_USE) >= 2
     assert "Something went wrong" not in words
     assert "ResVAE" in visitor.page.title()
-
-
-def test_demo_patient_from_overview_over_why_to_survival(visitor) -> None:
-    chosen = load_demo(visitor, "resistant")
-    assert f"{chosen['drug']}: ▲ Resistant" in visitor.words()
-    visitor.page.get_by_role("link", name=f"Genes behind {chosen['drug']}").click()
-    visitor.at("Why?")
-    assert "Base and attributions add up to the score" in visitor.words()
-    expect(visitor.page.get_by_test_id("stPlotlyChart").first).to_be_visible()
-    genes = visitor.page.get_by_test_id("stMain").get_by_test_id("stPageLink")
-    gene = genes.first.inner_text().strip().split("\n")[-1]
-    genes.first.get_by_role("link").click()
-    visitor.at("Survival")
-    expect(visitor.box("Gene")).to_have_value(gene)
-    assert "log-rank test p" in visitor.words()
-    visitor.follow("Overview")
-    expect(visitor.box("Sample")).to_have_value(chosen["sample"])
-
-
-def test_out_of_range_patient_gets_no_call_on_any_page(visitor) -> None:
-    chosen = load_demo(visitor, "out of range")
-    for label in ("Overview", "Drug", "Why?"):
-        visitor.follow(label)
-        words = visitor.words()
-        assert "Not assessable" in words
-        assert f"{chosen['drug']}: ▲" not in words
-        assert f"{chosen['drug']}: ▼" not in words
 
 
 def test_reload_keeps_choices_in_the_address_and_nothing_of_the_patient(visitor) -> None:
@@ -132,42 +105,3 @@ def test_broken_file_says_what_where_and_how_and_leaves_the_earlier_sample(
     expect(visitor.box("Sample")).to_have_value(chosen["sample"])
     assert f"{chosen['drug']}: ▲ Resistant" in visitor.words()
     assert "jane" not in server.log().lower()
-
-
-def test_five_models_on_one_axis_from_the_ranking_to_their_cards(visitor) -> None:
-    chosen = load_demo(visitor, "resistant")
-    visitor.follow("Drug")
-    words = visitor.words()
-    assert re.search(rf"{chosen['drug']}: \d of 5 models leans? ", words)
-    for model in ("Ensemble of five", "VAE_LL", "VAE_LS", "VAE_LD", "Random forest", "XGBoost"):
-        expect(visitor.page.locator(".ytick", has_text=model).first).to_be_visible()
-    visitor.follow("Models")
-    for section in ("Paired tests", "Do the 90 % sets hold?", "Cards"):
-        visitor.page.get_by_role("tab", name=section).click()
-        visitor.settle()
-        assert "Something went wrong" not in visitor.words()
-    assert "Diagnosis, or choosing" in visitor.words()
-
-
-def test_choosing_another_drug_in_the_bar_changes_the_page_and_its_address(visitor) -> None:
-    load_demo(visitor, "resistant")
-    visitor.follow("Drug")
-    visitor.box("Drug").fill("Docetaxel")
-    visitor.page.get_by_role("option", name="Docetaxel").first.click()
-    visitor.page.get_by_role("heading", name=re.compile("Docetaxel:")).wait_for()
-    assert "drug=Docetaxel" in visitor.page.url
-
-
-def test_dark_and_light_pages_have_a_ground_of_their_own(chromium, server) -> None:
-    grounds = set()
-    for scheme in ("light", "dark"):
-        page = chromium.new_page(color_scheme=scheme)
-        page.goto(server.address)
-        page.get_by_role("heading", name=QUESTION).wait_for()
-        grounds.add(
-            page.evaluate(
-                "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-            )
-        )
-        page.close()
-    assert grounds == {"rgb(255, 255, 255)", "rgb(14, 17, 23)"}
