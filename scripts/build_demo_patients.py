@@ -32,8 +32,8 @@ SHARE_LOST = 0.5
 STORIES = {
     "resistant": "All five models call this synthetic tumour resistant to {drug}.",
     "sensitive": "{n} of the five models call this synthetic tumour sensitive to {drug}: rare.",
-    "uncertain": "The models cannot decide about this synthetic tumour and {drug}.",
-    "out of range": "Half of this synthetic sample's genes were lost: believe no model here.",
+    "uncertain": "For this synthetic tumour and {drug} the interval is too wide for a call.",
+    "out of range": "Half of this synthetic sample's genes are set to 0: believe no model here.",
 }
 
 

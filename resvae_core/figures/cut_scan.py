@@ -9,6 +9,7 @@ from resvae_core.figures.palette import NEUTRAL, RULE, series_style
 from resvae_core.figures.rows import legend_above
 from resvae_core.survival.cohort import MIN_SHOWN
 from resvae_core.survival.log_rank import format_p
+from resvae_core.survival.optimal_cut import limit_of_largest
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from resvae_core.survival import OptimalCut
 
 SCAN_COLUMNS = ("cut", "n_low", "n_high", "statistic")
-FIXED_LIMIT = 1.96
-"""Two-sided 5 % point of a standard normal variable: the limit of a cut fixed beforehand."""
+LEVEL = 0.05
+"""Corrected p-value at which a line is drawn."""
 _SCAN_PX = 300
 _AXIS_PX = 58
 
@@ -39,8 +40,8 @@ def cut_scan_plot(
     Returns
     -------
     go.Figure
-        |statistic| by cut, a diamond and a dashed line at the chosen cut, and a dotted line at
-        1.96, where a cut that was fixed beforehand would be called significant at 5 %.
+        |statistic| by cut, a diamond and a dashed line at the chosen cut, and a dotted line where
+        the largest of all cuts would be called significant at 5 %.
 
     Raises
     ------
@@ -79,8 +80,9 @@ def cut_scan_plot(
         )
     )
     figure.add_vline(x=cut.cut, line={"color": RULE, "dash": "dash", "width": 1.5})
-    top = 1.15 * max(float(height.max()), abs(cut.statistic), FIXED_LIMIT)
-    _add_fixed_limit(figure)
+    limit = limit_of_largest(LEVEL, scan["n_low"].to_numpy(float), cut.n)
+    top = 1.15 * max(float(height.max()), abs(cut.statistic), limit)
+    _add_limit(figure, limit)
     figure.update_xaxes(title_text=f"Candidate cut: {variable}", zeroline=False)
     figure.update_yaxes(
         title_text="|Standardised log-rank<br>statistic|", range=[0, top], zeroline=False
@@ -100,7 +102,7 @@ def cut_scan_takeaway(cut: OptimalCut) -> str:
     """Say in one sentence which of how many cuts was chosen, and its corrected p-value."""
     low, high = cut.groups.sizes.values()
     found = (
-        f"Of {len(cut.scan):,} candidate cuts, {cut.cut:.3g} parts survival most (statistic "
+        f"Of {len(cut.scan):,} candidate cuts, {cut.cut:.3g} splits survival most (statistic "
         f"{abs(cut.statistic):.2f}; {low} low, {high} high)"
     )
     if cut.p_hidden:
@@ -108,20 +110,14 @@ def cut_scan_takeaway(cut: OptimalCut) -> str:
     return f"{found}: {format_p(cut.p_value)}, corrected for the search."
 
 
-def _add_fixed_limit(figure: go.Figure) -> None:
-    """Draw where 5 % would lie for a single cut; named in the legend, for lines cross labels."""
+def _add_limit(figure: go.Figure, limit: float) -> None:
+    """Draw where 5 % lies once the search counts; named in the legend, for lines cross labels."""
     import plotly.graph_objects as go
 
-    figure.add_hline(y=FIXED_LIMIT, line={"color": NEUTRAL, "dash": "dot", "width": 1.5})
-    figure.add_trace(
-        go.Scatter(
-            x=[None],
-            y=[None],
-            mode="lines",
-            name=f"{FIXED_LIMIT}: limit of 5 % for a cut fixed beforehand",
-            line={"color": NEUTRAL, "dash": "dot", "width": 1.5},
-        )
-    )
+    line = {"color": NEUTRAL, "dash": "dot", "width": 1.5}
+    figure.add_hline(y=limit, line=line)
+    name = f"{limit:.2f}: limit of 5 % after the search"
+    figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", name=name, line=line))
 
 
 def _notes(cut: OptimalCut) -> list[str]:
@@ -135,7 +131,7 @@ def _notes(cut: OptimalCut) -> list[str]:
     if cut.cross_validated:
         notes.append(f"Cross-validated: {cut.cross_validated.label}.")
     notes.append(
-        f"{cut.endpoint}: {cut.n} patients, {cut.n_events} events; {cut.n_excluded} left out. Each "
-        f"group holds at least {100 * cut.min_share:.0f} % of the patients."
+        f"{cut.endpoint}: {cut.n} patients, {cut.n_events} events. Each group holds at least "
+        f"{100 * cut.min_share:.0f} % of the patients."
     )
     return [*notes, "Prognostic: survival under any treatment, not the effect of a drug."]

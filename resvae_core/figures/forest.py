@@ -30,6 +30,9 @@ _WARNING = "†"
 _WIDEST = (1 / 64, 64.0)
 """Limits of the axis: an interval beyond them says that the ratio is not known."""
 _TICKS = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+_FINE_TICKS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0)
+_NARROW = 4.0
+"""Ratio of the ends of the axis below which halves and doubles alone are too few."""
 _TICK_WORDS = ("1/64", "1/32", "1/16", "1/8", "1/4", "1/2", *(f"{t:g}" for t in _TICKS[6:]))
 _LINE_PX, _ROW_GAP_PX = 15, 10
 _LABEL_CHARACTERS = 36
@@ -75,8 +78,8 @@ def forest_plot(model: CoxModel, *, synthetic: bool = False) -> go.Figure:
     figure.update_xaxes(
         type="log",
         range=[np.log10(low), np.log10(high)],
-        tickvals=_TICKS,
-        ticktext=_TICK_WORDS,
+        tickvals=_FINE_TICKS if high / low < _NARROW else _TICKS,
+        ticktext=[f"{t:g}" for t in _FINE_TICKS] if high / low < _NARROW else _TICK_WORDS,
         title_text=HAZARD_AXIS,
         zeroline=False,
         col=1,

@@ -86,7 +86,7 @@ def expression_over_reference_takeaway(values: pd.Series[float], reference: pd.D
         np.interp(0.5, reference["quantile"], level) for level in (sample, reference["median"])
     )
     return (
-        f"Over {100 * inside.mean():.0f} % of its distribution this sample lies within the range "
+        f"Across {100 * inside.mean():.0f} % of its distribution this sample lies within the range "
         f"of 90 % of reference samples (median expression {middle:.2f} against {usual:.2f})."
     )
 

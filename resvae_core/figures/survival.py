@@ -226,7 +226,7 @@ def _style_axes(figure: go.Figure, curves: KaplanMeier) -> None:
     figure.update_xaxes(tickvals=ticks, range=[-0.02 * last, 1.02 * last], zeroline=False)
     start = curves.landmark_months
     months = f"Months from the landmark at {start:g}" if start else "Months"
-    figure.update_xaxes(title_text=months, title_standoff=4, showticklabels=True, row=1, col=1)
+    figure.update_xaxes(title_text=months, title_standoff=10, showticklabels=True, row=1, col=1)
     figure.update_xaxes(showticklabels=False, showgrid=False, row=2, col=1)
     figure.update_yaxes(
         title_text=f"{ENDPOINT_WORDS[curves.endpoint]}",
@@ -246,7 +246,7 @@ def _add_results(
     """Print test and hazard ratio in the corner that falling curves leave free."""
     lines = [f"{test.test_name}: {test.p_label}"] if test else []
     if ratio:
-        lines.append(ratio.label)
+        lines.append(f"Without a cut (Cox): {ratio.label}")
     if looked_at and not (ratio and ratio.p_hidden):
         lines.append(_corrected_words(looked_at))
     if lines:

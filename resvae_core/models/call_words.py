@@ -39,10 +39,13 @@ def rule_words(call: str, probability: float, lower: float, upper: float, thresh
 
 
 def frequency_words(probability: float) -> str:
-    """Say a probability as a natural frequency, of cell lines: it is calibrated on nothing else."""
+    """Say a probability as a natural frequency, of cell lines: it is calibrated on nothing else.
+
+    It is what the calibrated model expects; what was observed stands with the calibration.
+    """
     return (
-        f"Of 100 cell lines that the model scores like this, about {100 * probability:.0f} were "
-        "resistant."
+        f"Of 100 cell lines that score like this, the model expects about {100 * probability:.0f} "
+        "to be resistant."
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from resvae_core.models.call_words import frequency_words
 from resvae_core.reporting.marks import CALLS
 from resvae_core.reporting.report import GeneRow, ModelRow, PathwayRow, Report
 from resvae_core.reporting.wording import interval, signed
@@ -171,7 +172,7 @@ def _dividers(rows: Sequence[ModelRow], top: float, width: float) -> list[Shape]
 
 
 def hundred_lines(probability: float, call: str) -> Drawing:
-    """Draw 100 cell lines, of which as many are filled as were resistant."""
+    """Draw 100 cell lines, of which as many are filled as the model expects to resist."""
     n, pitch, size = round(100 * probability), 7.0, 5.2
     role = f"mark-{CALLS['resistant'].role}" if call != "not assessable" else "mark-uncertain"
     squares = [
@@ -180,7 +181,7 @@ def hundred_lines(probability: float, call: str) -> Drawing:
         else box(pitch * (number % 20), pitch * (number // 20), size, size, "rule", filled=False)
         for number in range(100)
     ]
-    words = f"{n} of 100 cell lines that the model scores like this were resistant."
+    words = frequency_words(probability)
     return Drawing(20 * pitch, 5 * pitch, words, tuple(squares))
 
 

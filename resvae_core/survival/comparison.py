@@ -12,7 +12,7 @@ import pandas as pd
 from resvae_core.errors import SurvivalDataError
 from resvae_core.survival.cohort import MIN_SHOWN
 from resvae_core.survival.cox import HazardRatio, cox_per_sd
-from resvae_core.survival.groups import Groups, Rule, group_by_expression
+from resvae_core.survival.groups import MIN_PATIENTS, Groups, Rule, group_by_expression
 from resvae_core.survival.kaplan_meier import (
     DAYS_PER_MONTH,
     KaplanMeier,
@@ -101,6 +101,7 @@ def compare(
     known = [patient for patient in outcome.patients if patient in values.index]
     n_unknown = len(outcome.patients) - len(known)
     values = values.loc[known]
+    _check_number(len(known), outcome.endpoint)
     optimal = _found_by_search(outcome, values, division)
     if optimal is not None:
         groups = optimal.groups
@@ -189,6 +190,15 @@ def _corrected(optimal: OptimalCut, outcome: SurvivalOutcome) -> LogRank:
         endpoint=outcome.endpoint,
         test_name="Maximally selected log-rank test, corrected",
     )
+
+
+def _check_number(n: int, endpoint: str) -> None:
+    if n < 2 * MIN_PATIENTS:
+        raise SurvivalDataError(
+            f"Only {n} patient{'s' if n != 1 else ''} can be followed for {endpoint} and "
+            f"{'have' if n != 1 else 'has'} a value; at least {2 * MIN_PATIENTS} are needed.",
+            remedy="Choose another endpoint or cohort.",
+        )
 
 
 def _ratio(outcome: SurvivalOutcome, values: pd.Series[float]) -> HazardRatio | None:

@@ -365,7 +365,7 @@ def _tabulate(matched: Matched, terms: list[_Term], coefficients: pd.DataFrame) 
 
 
 def _cautions(matched: Matched, table: pd.DataFrame) -> list[str]:
-    """Say where events are too few for the coefficients, or hazards hardly proportional."""
+    """Say where events are too few for the coefficients, or hazards not proportional."""
     notes = []
     n_coefficients = int((~table["reference"]).sum())
     if matched.n_events < EVENTS_PER_COEFFICIENT * n_coefficients:
@@ -377,5 +377,5 @@ def _cautions(matched: Matched, table: pd.DataFrame) -> list[str]:
     if len(doubtful):
         found = zip(doubtful["label"], doubtful["proportional_hazards_p"], strict=True)
         terms = ", ".join(f"{label} ({format_p(float(p_value))})" for label, p_value in found)
-        notes.append(f"Hazards are hardly proportional, a ratio is an average over time: {terms}.")
+        notes.append(f"Hazards are not proportional, so a ratio is an average over time: {terms}.")
     return notes

@@ -313,6 +313,15 @@ def p_of_largest(statistic: float, n_low: np.ndarray, n: int) -> float:
     return min(left, 1.0)
 
 
+def limit_of_largest(p_value: float, n_low: np.ndarray, n: int) -> float:
+    """Return the statistic whose corrected p-value is `p_value`; see `p_of_largest`."""
+    from scipy.optimize import brentq
+
+    # from the limit of a single cut up to where even thousands of cuts hardly reach
+    found = brentq(lambda limit: p_of_largest(limit, n_low, n) - p_value, 1.0, 8.0, xtol=1e-3)
+    return float(found)
+
+
 def _nodes(statistic: float, deviation: float) -> tuple[np.ndarray, np.ndarray]:
     """Return Gauss-Legendre nodes and weights on [0, statistic].
 

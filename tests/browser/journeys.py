@@ -134,7 +134,7 @@ def oncologist(visitor: Visitor, diary: Diary, file: Path) -> Path:
         visitor,
         f"{DRUG}: ▲ Resistant",
         r"Probability of resistance 0\.\d\d \(90 % interval 0\.\d\d–[01]\.\d\d",
-        r"Of 100 cell lines .* about \d+ were resistant",
+        r"Of 100 cell lines .* about \d+ to be resistant",
         r"\d of 5 models leans? resistant",
         r"Drug and tissue alone, without this profile, would say 0\.\d\d",
     )

@@ -31,7 +31,7 @@ def test_a_sample_like_the_reference_lies_in_it_and_a_shifted_one_does_not(refer
     like = pd.Series(generator.gamma(2, 2, size=200))
     inside = expression_over_reference_takeaway(like, reference)
     outside = expression_over_reference_takeaway(like + 6, reference)
-    share = [int(text.split("%")[0].removeprefix("Over ")) for text in (inside, outside)]
+    share = [int(text.split("%")[0].removeprefix("Across ")) for text in (inside, outside)]
     assert share[0] > 60
     assert share[1] < 10
 

@@ -183,7 +183,7 @@ def test_hazards_that_turn_over_time_are_said() -> None:
     outcome = SurvivalOutcome(pd.Series(days, names), pd.Series(True, index=names))
     nothing = pd.DataFrame(index=names)
     model = cox_adjusted(outcome, pd.Series(high, names), nothing, name="TFF1")
-    assert model.notes[0].startswith("Hazards are hardly proportional")
+    assert model.notes[0].startswith("Hazards are not proportional")
     assert "TFF1 (p = " in model.notes[0]
 
 
