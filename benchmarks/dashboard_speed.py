@@ -23,7 +23,7 @@ PORT = 8799
 ADDRESS = f"http://127.0.0.1:{PORT}"
 READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 PAGES = (
-    *("Upload & QC", "Overview", "Drug", "Why?", "Similar"),
+    *("Upload & QC", "Overview", "Drug", "Why?", "Similar", "Report"),
     *("Biomarkers", "Survival", "Cohort", "Models"),
 )
 N_ROUNDS = 5

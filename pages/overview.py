@@ -36,9 +36,9 @@ with frame.open_page("overview") as session:
         with table:
             shown = rankings.narrowed(session, ranking)
             rankings.choose_drug(session, shown, n_drugs=len(ranking))
-            notes = rankings.filter_note(len(shown), len(ranking))
+            notes = (*rankings.file_notes(session), *rankings.filter_note(len(shown), len(ranking)))
             notes = (*verdicts.provenance_notes(session, forecast), *notes)
-            downloads.csv_button(shown, "ranking", notes=notes)
+            downloads.csv_button(rankings.as_file(session, shown), "ranking", notes=notes)
         if chart.open:
             figure = drug_ranking(
                 rows, model=session.model, highlight=session.drug, synthetic=session.is_demo

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from pages.components import frame, intake, predictions, quality, wizard
-from pages.components.contrast import on_primary
 
 with frame.open_page("upload") as session:
     st.caption(
@@ -18,21 +17,17 @@ with frame.open_page("upload") as session:
     wizard.show_verdict(session, samples)
     quality.show_identifiers(session)
     with st.container(horizontal=True):
-        if st.button(
-            on_primary("See all drugs"),
-            type="primary",
-            icon=":material/arrow_forward:",
-            key="to_overview",
-        ):
+        if wizard.offer_overview(session):
             frame.go_to("overview", session)
+        wizard.offer_suggestion(session, samples)
         intake.offer_to_clear(session)
 
-    detect, genes, check = wizard.open_steps(session, samples)
-    with detect:
-        quality.show_detections(session)
-    with genes:
-        quality.show_mapping(session)
-    with check:
-        wizard.show_check(session, samples)
-
-    quality.download_record(session)
+    with wizard.details(session):
+        detect, genes, check = wizard.open_steps(session, samples)
+        with detect:
+            quality.show_detections(session)
+        with genes:
+            quality.show_mapping(session)
+        with check:
+            wizard.show_check(session, samples)
+        quality.download_record(session)

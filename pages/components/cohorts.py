@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components import columns, panels, predictions, resources, verdicts
+from pages.components import columns, panels, predictions, rankings, resources, verdicts
 from pages.components.downloads import csv_button
 from pages.components.findings import choose_cohort, notes
 from resvae_core.figures.palette import FLOORS, model_word
@@ -172,7 +172,8 @@ def show_samples(session: Session) -> None:
             "sample-matrix",
             rows,
             columns.SAMPLE_MATRIX,
-            notes=provenance,
+            notes=(*provenance, rankings.SENSITIVE_MEANS),
         ),
     )
-    csv_button(table, "all-samples-all-models", notes=provenance)
+    st.caption(rankings.SENSITIVE_MEANS)
+    csv_button(table, "all-samples-all-models", notes=(*provenance, rankings.SENSITIVE_MEANS))

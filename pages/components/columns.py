@@ -97,7 +97,9 @@ RANKING: Columns = {
     "drug": cc.TextColumn("Drug", pinned=True),
     "first_line": cc.TextColumn(
         "First line",
-        help="Part of a standard first treatment of this cancer type, often of a subgroup only",
+        width="medium",
+        help="Part of a standard first treatment of this cancer type in the setting named here, "
+        "often for a molecular subgroup or in a combination only; the tool reads no mutations.",
     ),
     "call": cc.TextColumn("Call"),
     "probability": cc.NumberColumn("P(resistant)", format=_SHARE, help=_DIRECTION),
@@ -108,12 +110,7 @@ RANKING: Columns = {
     ),
     "lower": cc.NumberColumn("90 % from", format=_SHARE),
     "upper": cc.NumberColumn("to", format=_SHARE),
-    "percentile": cc.NumberColumn(
-        "Higher than",
-        format="%.0f of 100",
-        help="Of 100 patients with the same cancer, how many have a lower predicted resistance; "
-        "5 and 95 stand for all beyond. It is no chance of response.",
-    ),
+    "percentile": "Rank in cohort",
     "agreement": cc.TextColumn(
         "Five models",
         help="How many of the five models lean the same way: ▲ to resistant, ▼ to sensitive. "
@@ -138,6 +135,16 @@ RANKING: Columns = {
     "n_models": None,
     "opposed": None,
 }
+
+
+def rank_in_cohort(code: str) -> ColumnConfig:
+    """Return how a place among the patients of a cohort is shown; its cells are words already."""
+    return cc.NumberColumn(
+        "Rank in cohort",
+        help=f"Predicted resistance higher than … of 100 {code} patients; below 5 and above 95 the "
+        "place is not known more closely. It is no chance of response.",
+    )
+
 
 PLACE: Columns = {
     "level": cc.NumberColumn("Share of the cohort's patients", format="percent"),

@@ -13,6 +13,7 @@ from resvae_core.data.drugs import load_drugs
 
 if TYPE_CHECKING:
     from pages.components.state import Session
+    from resvae_core.data.cancer_types import CancerType
     from resvae_core.data.drugs import Drug
 
 
@@ -39,9 +40,19 @@ def _identity(drug: Drug, code: str) -> str:
     ]
     if code:
         kind = load_cancer_types()[code]
-        said = "part of" if drug.name in kind.first_line_drugs else "not part of"
-        lines.append(f"- {said.capitalize()} standard first treatments of {kind.name.lower()}")
+        lines.append(f"- {_first_line(drug.name, kind)}")
     return "\n".join(lines)
+
+
+def _first_line(drug: str, kind: CancerType) -> str:
+    """Say whether and in which setting a drug is a first treatment."""
+    where = f"standard first treatments of {kind.name.lower()}"
+    if drug not in kind.first_line_drugs:
+        return f"Not part of {where}"
+    return (
+        f"Part of {where} in this setting: {plain(kind.setting_of(drug))}. The tool reads no "
+        "mutations and does not know whether the setting is this patient's."
+    )
 
 
 def _screen(drug: Drug) -> str:

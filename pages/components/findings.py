@@ -196,15 +196,25 @@ def _address(row: dict[Hashable, Any]) -> dict[str, str]:
 
 
 def _in_words(row: dict[Hashable, Any]) -> str:
-    way = str(row["direction"])
     return (
-        f"{CALLS[way].symbol} Higher expression goes with **{WAYS[way]} predicted resistance**: "
-        f"{_effect(row)}.{_against(row)}\n\n"
+        f"{_direction(row)}: {_effect(row)}.{_against(row)}\n\n"
         f"Correlation with the score over {row['n_patients']:.0f} patients "
-        f"{_number(row['correlation'])} (q {_small(row['q_value'])}); given tumour purity "
-        f"{_number(row['correlation_purity'])} (q {_small(row['q_purity'])}); given general "
+        f"{_number(row['correlation'])} (q {_small(row['q_value'])}{_unclear(row)}); given tumour "
+        f"purity {_number(row['correlation_purity'])} (q {_small(row['q_purity'])}); given general "
         f"resistance {_number(row['correlation_general'])} (q {_small(row['q_general'])})."
     )
+
+
+def _direction(row: dict[Hashable, Any]) -> str:
+    """Say which way high expression counts, of a gene that is read, or goes, of another."""
+    way = str(row["direction"])
+    if row["kind"] == ATTRIBUTED:
+        return f"{CALLS[way].symbol} The models count high expression **towards {way}**"
+    return f"{CALLS[way].symbol} Higher expression goes with **{WAYS[way]} predicted resistance**"
+
+
+def _unclear(row: dict[Hashable, Any]) -> str:
+    return ": **not clear in these patients**" if row["q_value"] >= SIGNIFICANT else ""
 
 
 def _effect(row: dict[Hashable, Any]) -> str:

@@ -45,9 +45,11 @@ CHOICES: dict[str, Mapping[str, str]] = {
     "unit": UNIT_NAMES,
 }
 """What can be decided by hand, and the words for it; a workbook's sheets are its own."""
+BINARY = (b"PK", b"PAR1", b"\x89HDF")
+"""First bytes of workbooks, Parquet and HDF5 (h5ad), which have no separator and decimal mark."""
 WORDS = {
     "sheet": "Sheet",
-    "delimiter": "Columns parted by",
+    "delimiter": "Separator",
     "decimal": "Decimal mark",
     "orientation": "Layout",
     "id_type": "Gene names",
@@ -92,6 +94,11 @@ def _accept(session: Session, file: UploadedFile) -> None:
     pseudonymous, position = session.intake.pseudonymous, _position(session)
     overrides = session.intake.overrides or UploadOverrides()
     upload = resources.read_upload(file, file.name, overrides)
+    before = session.upload
+    if before is not None and before.qc.file_digest != upload.qc.file_digest:
+        # what was stated was stated of another patient
+        session.cancer_type = ""
+        session.write_link()
     session.accept(upload, is_demo=upload.expression.samples == [EXAMPLE])
     session.sample = session.samples[position if position < len(session.samples) else 0]
     if pseudonymous:
@@ -119,13 +126,18 @@ def _show_refusal(session: Session, file: UploadedFile | None) -> None:
         sheets = _sheets(file)
         if len(sheets) > 1 and getattr(session.intake.overrides, "sheet", None) is None:
             st.caption(f"The workbook has {len(sheets)} sheets; the first with a table was read.")
-        for column, name in zip(
-            st.columns(len(WORDS) if sheets else len(WORDS) - 1),
-            [name for name in WORDS if sheets or name != "sheet"],
-            strict=True,
-        ):
+        names = _decidable(file, sheets)
+        for column, name in zip(st.columns(len(names)), names, strict=True):
             with column:
                 override(session, name, sheets=sheets)
+
+
+def _decidable(file: UploadedFile, sheets: tuple[str, ...]) -> list[str]:
+    """Return what can be decided by hand of a file of this kind."""
+    binary = bool(sheets) or file.getvalue().startswith(BINARY)
+    left_out = {"delimiter", "decimal"} if binary else set()
+    left_out |= set() if sheets else {"sheet"}
+    return [name for name in WORDS if name not in left_out]
 
 
 def _sheets(file: UploadedFile) -> tuple[str, ...]:
@@ -260,4 +272,5 @@ def offer_to_clear(session: Session) -> None:
 def _clear(session: Session) -> None:
     session.let_go()
     session.forget()
+    session.write_link()
     predictions.forget_patient()

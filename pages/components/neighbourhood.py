@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import columns, panels, pickers, predictions, resources, verdicts
-from resvae_core.data.cancer_types import load_cancer_types
+from resvae_core.data.cancer_types import load_cancer_types, tissue_words
 from resvae_core.figures.maps import line_map
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def show_map(session: Session, nearest: pd.DataFrame) -> None:
         space=SPACE_WORDS[session.space],
         synthetic=session.is_demo,
     )
-    panels.chart(figure, "line-map", panels.TableView("line-map", lines, columns.LINE_MAP))
+    table = lines.assign(tissue=lines["tissue"].map(tissue_words))
+    panels.chart(figure, "line-map", panels.TableView("line-map", table, columns.LINE_MAP))
 
 
 def show_lines(session: Session, nearest: pd.DataFrame, notes: tuple[str, ...]) -> None:
@@ -66,7 +67,7 @@ def show_lines(session: Session, nearest: pd.DataFrame, notes: tuple[str, ...]) 
     panels.show_table(
         panels.TableView(
             "nearest-lines",
-            nearest,
+            nearest.assign(tissue=nearest["tissue"].map(tissue_words)),
             columns.NEAREST_LINES,
             notes=(*notes, f"Similar in: {SPACE_WORDS[session.space]}"),
         )
@@ -108,6 +109,11 @@ def show_patients(session: Session, notes: tuple[str, ...]) -> None:
     """Show the nearest patients of a cohort that is at hand."""
     st.subheader("Nearest patients", anchor=False)
     nearest = predictions.nearest_patients(session)
+    if nearest is None and not session.cancer_type:
+        st.caption(
+            "No cancer type is stated: choose one in the bar above to see the nearest patients."
+        )
+        return
     if nearest is None:
         st.caption(
             "No cohort of this cancer type is installed in log2(TPM + 1); patients are never "

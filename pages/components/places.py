@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components import columns, panels, resources
-from resvae_core.data.cancer_types import load_cancer_types
+from pages.components import columns, panels, resources, stated_type
 from resvae_core.figures.position import position_in_cohort
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pages.components.state import Session
+    from resvae_core.evaluation.cohort_scores import CohortPosition
     from resvae_core.models.ranking import Headline
 
 
@@ -23,6 +23,12 @@ def why_unknown(session: Session) -> str:
         return (
             "Place among patients with the same cancer: not assessable, no cancer type is stated."
         )
+    known = resources.cohort_score_quantiles(session.cancer_type, session.model) is not None
+    if known and (other := stated_type.contradiction(session)):
+        return (
+            "Place among patients with the same cancer: held back, the expression resembles "
+            f"{stated_type.name(other)} and {_name(session)} is stated."
+        )
     return (
         "Place among patients with the same cancer: not assessable, no cohort of this type "
         f"({_name(session)}) is here to compare with."
@@ -31,15 +37,18 @@ def why_unknown(session: Session) -> str:
 
 def _name(session: Session) -> str:
     """Return the cancer type within a sentence."""
-    name = load_cancer_types()[session.cancer_type].name
-    return f"{name[:1].lower()}{name[1:]}"
+    return stated_type.name(session.cancer_type)
+
+
+def place_of(session: Session, headline: Headline) -> CohortPosition | None:
+    """Return the sample's place among patients with the same cancer; None where there is none."""
+    code = stated_type.cohort_code(session)
+    return resources.percentile_in_cohort(code, headline.drug, headline.model, headline.probability)
 
 
 def place_in_words(session: Session, headline: Headline) -> str:
     """Say above how many of 100 patients with the same cancer a sample's probability lies."""
-    place = resources.percentile_in_cohort(
-        session.cancer_type, headline.drug, headline.model, headline.probability
-    )
+    place = place_of(session, headline)
     if place is None:
         return why_unknown(session)
     return f"Predicted resistance is {place.words} ({place.n_patients} in the cohort)."
@@ -47,14 +56,12 @@ def place_in_words(session: Session, headline: Headline) -> str:
 
 def show_place(session: Session, headline: Headline, notes: tuple[str, ...]) -> None:
     """Show the sample on the strip of its cancer type's cohort, or say why that is not known."""
-    spread = resources.cohort_score_quantiles(session.cancer_type, headline.model)
+    spread = resources.cohort_score_quantiles(stated_type.cohort_code(session), headline.model)
     if spread is None or headline.drug not in set(spread["drug"]):
         st.markdown(why_unknown(session))
         return
     scores = _quantiles(spread, headline.drug)
-    place = resources.percentile_in_cohort(
-        session.cancer_type, headline.drug, headline.model, headline.probability
-    )
+    place = place_of(session, headline)
     figure = position_in_cohort(
         scores,
         headline.probability,

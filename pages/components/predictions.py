@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 PATIENTS = "tumours"
 """The reference that uploads are compared with."""
+UNCLEAR = "unclear"
+"""What stands in the place of a cancer type where none is suggested."""
 
 
 def forecast(session: Session) -> Forecast:
@@ -77,6 +79,22 @@ def _suggestions(digest: str, model: str, _expression: Expression) -> pd.DataFra
     loaded = resources.cancer_type_model()
     assert loaded is not None
     return loaded.suggest(_expression)
+
+
+def can_suggest() -> bool:
+    """Tell whether there is a model that suggests cancer types."""
+    return bool(resources.cancer_type_digest())
+
+
+def suggested_type(session: Session) -> str:
+    """Return the cancer type suggested for the session's sample; "" where unclear or no model."""
+    digest = resources.cancer_type_digest()
+    if not digest:
+        return ""
+    expression = session.expression()
+    found = _suggestions(expression.digest(), digest, expression)
+    code = str(found["suggestion"].iloc[0])
+    return "" if code == UNCLEAR else code
 
 
 def verdicts_of_samples(session: Session) -> pd.DataFrame:

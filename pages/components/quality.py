@@ -29,9 +29,13 @@ FILE_FORMATS = {
 SEVERITIES = {"error": "Error", "warning": "Look at this", "info": "For information"}
 ABOUT_GENES = frozenset({"gene names", "genes", "header"})
 """Places of issues that belong to the genes; all others belong to the samples and their values."""
+ABOUT_MISSING = ("genes without a value in any sample", "values missing")
+"""How the reader's warnings of missing values begin."""
 MAX_ISSUES = 20
 SURE = 0.8
 """Confidence from which on a detection is not asked about."""
+CLEAR = 0.995
+"""Confidence that would round to 100 %."""
 
 
 def unit_word(qc: QcRecord) -> str:
@@ -77,11 +81,16 @@ def show_detections(session: Session) -> None:
         st.caption("To read it differently, choose the file again: its bytes are gone from memory.")
 
 
+def _degree(confidence: float) -> str:
+    """Return how safely something was found out; nothing is sure to the last."""
+    return "clear" if confidence >= CLEAR else f"{100 * confidence:.0f} % sure"
+
+
 def _show_detection(session: Session, qc: QcRecord, name: str, found: Detection) -> None:
     value, choice = st.columns([3, 2], vertical_alignment="center")
     word = found_word(qc, name)
     colour = "green" if found.confidence >= SURE else "orange"
-    sure = "your choice" if found.overridden else f"{100 * found.confidence:.0f} % sure"
+    sure = "your choice" if found.overridden else _degree(found.confidence)
     with value, st.container(gap=None):
         st.markdown(f"**{intake.WORDS[name]}:** {plain(word)} :{colour}-badge[{sure}]")
         st.caption(plain(found.reason))

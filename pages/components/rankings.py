@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.components import columns, pickers, places, resources
+from pages.components import columns, pickers, places, resources, stated_type
 from pages.components.state import Session, load_session
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.figures.palette import CALLS
@@ -32,18 +32,30 @@ SETS = {
 }
 """Conformal sets in words."""
 NOT_ASSESSABLE = "not assessable"
+SENSITIVE_MEANS = (
+    "Sensitive means less resistant than most cell lines; above 0.5, resistance is still the more "
+    "likely outcome."
+)
+"""What stands beside every table of calls."""
+DIGITS = 4
+"""Decimals of a downloaded number, as in the tables of a report."""
 FEW = 15
 """Rows that are shown without scrolling."""
 
 
 def placed(session: Session, ranking: pd.DataFrame) -> pd.DataFrame:
-    """Return a ranking with ``percentile``, the place among patients of the same cancer.
+    """Return a ranking with what is known of each drug in the cancer type.
 
-    NaN where no cohort of it can be compared with, and where nothing is called.
+    ``percentile`` is the place among patients of the same cancer: NaN where no cohort of it can be
+    compared with, and where nothing is called. ``percentile_bound`` tells a place that is known as
+    a bound alone, "at most" or "at least". ``first_line_setting`` says when the drug is a first
+    treatment.
     """
     from resvae_core.evaluation.cohort_scores import position_in_cohort
 
-    rows = resources.cohort_score_quantiles(session.cancer_type, session.model)
+    # a type that the expression contradicts speaks for nobody until that is settled
+    code = stated_type.cohort_code(session)
+    rows = resources.cohort_score_quantiles(code, session.model)
 
     def place(row: dict[Hashable, Any]) -> float:
         if rows is None or row["call"] == NOT_ASSESSABLE:
@@ -51,7 +63,31 @@ def placed(session: Session, ranking: pd.DataFrame) -> pd.DataFrame:
         found = position_in_cohort(rows, row["drug"], row["probability"])
         return found.percentile if found else math.nan
 
-    return ranking.assign(percentile=[place(row) for row in ranking.to_dict("records")])
+    percentiles = [place(row) for row in ranking.to_dict("records")]
+    kind = load_cancer_types().get(code)
+    return ranking.assign(
+        first_line=ranking["first_line"] & (kind is not None),
+        percentile=percentiles,
+        percentile_bound=[bound_of(share) for share in percentiles],
+        first_line_setting=[kind.setting_of(drug) if kind else "" for drug in ranking["drug"]],
+    )
+
+
+def bound_of(percentile: float) -> str:
+    """Return "at most" or "at least" where a place stands for all beyond it, else ""."""
+    from resvae_core.evaluation.cohort_scores import LEVELS
+
+    if percentile <= 100 * LEVELS[0]:
+        return "at most"
+    return "at least" if percentile >= 100 * LEVELS[-1] else ""
+
+
+def rank_words(percentile: float) -> str:
+    """Return a place among 100 patients, such as "62", "< 5" or "> 95"; "" where unknown."""
+    if math.isnan(percentile):
+        return ""
+    sign = {"at most": "< ", "at least": "> "}.get(bound_of(percentile), "")
+    return f"{sign}{percentile:.0f}"
 
 
 def narrowed(session: Session, ranking: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +148,7 @@ def readable(ranking: pd.DataFrame) -> pd.DataFrame:
         strip=[_strip(row) for row in rows],
         agreement=[_lean(row) for row in rows],
         conformal=["" if row["call"] == NOT_ASSESSABLE else SETS[row["conformal"]] for row in rows],
-        first_line=["✓" if first else "" for first in ranking["first_line"]],
+        first_line=[f"✓ {row['first_line_setting']}" if row["first_line"] else "" for row in rows],
         low_confidence=["low" if low else "" for low in ranking["low_confidence"]],
     )
 
@@ -154,20 +190,60 @@ def choose_drug(session: Session, ranking: pd.DataFrame, *, n_drugs: int) -> Non
     chosen = (session.model, session.samples.index(session.sample), session.cancer_type)
     filters = (session.first_line_only, session.drug_class, session.call)
     key = "_".join(map(str, ("ranking", *chosen, *filters)))
-    has_place = bool(ranking["percentile"].notna().any())
+    # a place that is a bound reads "< 5", and is still sorted as a number
+    shown = readable(ranking).style.format({"percentile": rank_words})
     st.dataframe(
-        readable(ranking),
+        shown,
         hide_index=True,
         height="content" if len(ranking) <= FEW else 560,
-        column_config=columns.RANKING,
-        column_order=[name for name in columns.RANKING if has_place or name != "percentile"],
+        column_config={
+            **columns.RANKING,
+            "percentile": columns.rank_in_cohort(session.cancer_type),
+        },
+        column_order=_columns_with_words(ranking),
         key=key,
         on_select=partial(_take_row, key, ranking["drug"].tolist()),
         selection_mode="single-row",
         alt="All drugs with probability of resistance, interval, call and agreement",
     )
-    if resources.cohort_score_quantiles(session.cancer_type, session.model) is None:
+    if ranking["call"].eq("sensitive").any():
+        st.caption(SENSITIVE_MEANS)
+    if resources.cohort_score_quantiles(stated_type.cohort_code(session), session.model) is None:
         st.caption(places.why_unknown(session))
+
+
+def _columns_with_words(ranking: pd.DataFrame) -> list[str]:
+    """Return the columns to show: neither rank nor first line where no drug has one."""
+    known = {
+        "percentile": bool(ranking["percentile"].notna().any()),
+        "first_line": bool(ranking["first_line"].any()),
+    }
+    return [name for name in columns.RANKING if known.get(name, True)]
+
+
+def as_file(session: Session, ranking: pd.DataFrame) -> pd.DataFrame:
+    """Return a ranking as it is downloaded: sample and model named, numbers rounded."""
+    table = ranking.round(dict.fromkeys(("probability", "lower", "upper", "floor"), DIGITS))
+    table = table.round({"percentile": 1})
+    table.insert(0, "sample", session.sample)
+    table.insert(1, "model", session.model)
+    return table
+
+
+def file_notes(session: Session) -> tuple[str, ...]:
+    """Return what the columns of a downloaded ranking mean."""
+    return (
+        f"Sample: {' '.join(session.sample.split())}; model: {session.model}",
+        "probability, lower, upper: P(resistant) and its 90 % interval; floor: what drug and "
+        "tissue alone would say",
+        SENSITIVE_MEANS,
+        "conformal: classes not excluded at 90 %; both = either class, neither = none",
+        "percentile: predicted resistance is higher than that of so many of 100 patients with the "
+        "same cancer; percentile_bound: known only as at most or at least this",
+        "first_line: part of a standard first treatment of the cancer type in the setting of "
+        "first_line_setting, often for a molecular subgroup or in a combination only; the tool "
+        "reads no mutations",
+    )
 
 
 def filter_note(n_shown: int, n_drugs: int) -> tuple[str, ...]:

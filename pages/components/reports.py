@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components import places, predictions, resources, validation
+from pages.components import places, predictions, resources, stated_type, validation, verdicts
 from pages.components.contrast import on_primary
 from pages.components.state import Session, load_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from resvae_core.evaluation.cohort_scores import CohortPosition
     from resvae_core.models.model_set import Forecast
     from resvae_core.models.ranking import Headline
     from resvae_core.reporting import Installed, Report, Words
@@ -84,8 +83,10 @@ def gather(session: Session, forecast: Forecast) -> Report:
         qc=session.parsed().qc,
         date=date.today().isoformat(),
         attributions=predictions.attributions(session) if explains else None,
-        place=_place(session, headline),
+        place=places.place_of(session, headline),
         words=_words(session, headline),
+        type_check=stated_type.for_report(session),
+        n_zero=verdicts.count_zeros(session),
         synthetic=session.is_demo,
         sections=parts,
     )
@@ -96,12 +97,6 @@ def _installed() -> Installed:
     from resvae_core.reporting import Installed
 
     return Installed(describe_model_set(), resources.cards(), resources.thresholds())
-
-
-def _place(session: Session, headline: Headline) -> CohortPosition | None:
-    return resources.percentile_in_cohort(
-        session.cancer_type, headline.drug, headline.model, headline.probability
-    )
 
 
 def _words(session: Session, headline: Headline) -> Words:

@@ -105,6 +105,9 @@ class Session:
         Name of the chosen sample of `upload`.
     cancer_type, drug, model
         TCGA code, drug name, model name.
+    kept_type
+        Which sample and stated type were said to be right although the expression suggests
+        another type; never part of a link.
     cohort, gene, endpoint, cut
         What the survival page shows; `cut` is how the gene divides the patients. Cohort and gene
         are those of the biomarkers too.
@@ -140,6 +143,7 @@ class Session:
     story: str = ""
     sample: str = ""
     cancer_type: str = ""
+    kept_type: str = ""
     drug: str = ""
     model: str = ""
     cohort: str = ""
@@ -232,7 +236,8 @@ class Session:
         self.intake.file_id = ""
 
     def forget(self) -> None:
-        """Drop the upload and everything that was said of it."""
+        """Drop the upload and everything that was said of it, its cancer type too."""
+        self.cancer_type, self.kept_type = "", ""
         self.upload, self.is_demo, self.story, self.sample = None, False, "", ""
         self.refusal, self.attempt = None, ""
         self.intake = Intake(n_cleared=self.intake.n_cleared + 1, cleared=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components import columns, panels, resources
-from resvae_core.data.cancer_types import load_cancer_types
+from resvae_core.data.cancer_types import load_cancer_types, tissue_words
 from resvae_core.figures.calibration import MINIMAL_LINES, NOMINAL, reliability
 from resvae_core.figures.palette import model_word
 
@@ -60,7 +60,7 @@ def cancer_word(session: Session) -> str:
     """Return the cancer type within a sentence, with the label of its cell lines if another."""
     kind = load_cancer_types()[session.cancer_type]
     label = kind.gdsc_tissue
-    other = f" (cell lines labelled {label})" if label and label != kind.code else ""
+    other = f" (cell lines labelled {tissue_words(label)})" if label and label != kind.code else ""
     return f"{kind.name[:1].lower()}{kind.name[1:]}{other}"
 
 

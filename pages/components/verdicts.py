@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from pages.components import places, predictions, resources, validation
+from pages.components import places, predictions, resources, stated_type, validation
 from pages.components.messages import plain
 from pages.components.quality import unit_word
-from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.figures.palette import CALLS, model_word
 from resvae_core.models.call_words import (
     agreement_words,
@@ -35,8 +34,6 @@ RANGES: dict[str, tuple[str, str, Colour]] = {
     "borderline": ("Borderline", ":material/warning:", "orange"),
     "out of range": ("Out of range", ":material/block:", "red"),
 }
-MAX_ZERO_SHARE = 0.1
-"""Of the genes that the models read; no tumour of the reference cohorts has more than 6 % at 0."""
 CALL_COLOURS = {
     "resistant": "orange",
     "sensitive": "blue",
@@ -54,9 +51,11 @@ def show_range(session: Session, forecast: Forecast) -> bool:
     word, icon, colour = RANGES[row["range"]]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(word, icon=icon, color=colour)
+        stated_type.badge(session)
         if session.is_demo:
             synthetic_badge()
         st.caption(_what_was_read(session, int(row["n_missing"])))
+    stated_type.warn(session)
     reasons = "; ".join(row["reasons"])
     if row["range"] == "borderline":
         st.warning(f"Read every number with care, no firm call is made: {reasons}.")
@@ -84,16 +83,22 @@ def numbers(assessable: bool) -> DeltaGenerator:
 
 def _what_was_read(session: Session, n_missing: int) -> str:
     """Return genes, unit and cancer type in one line."""
+    from resvae_core.data.uploads.coverage import MAX_ZERO_SHARE
+
     genes = (
         "all genes that the models read" if not n_missing else f"{n_missing} model genes missing"
     )
     values = predictions.model_genes(session)
-    n_zero = int((values == 0).sum())
+    n_zero = count_zeros(session)
     if n_zero > MAX_ZERO_SHARE * len(values):
         genes += f", but {n_zero} of {len(values)} are 0: lost rather than silent"
-    types = load_cancer_types()
-    cancer = types[session.cancer_type].name if session.cancer_type else "cancer type not stated"
-    return f"{genes} · read as {unit_word(session.parsed().qc)} · {cancer}"
+    read_as = unit_word(session.parsed().qc)
+    return f"{genes} · read as {read_as} · {stated_type.as_stated(session)}"
+
+
+def count_zeros(session: Session) -> int:
+    """Count the genes that the models read and that are 0 in the sample."""
+    return int((predictions.model_genes(session) == 0).sum())
 
 
 def headline_of(session: Session, forecast: Forecast) -> Headline:

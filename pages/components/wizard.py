@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from pages.components import columns, panels, predictions, quality, resources
+from pages.components import columns, panels, predictions, quality, resources, stated_type
+from pages.components.contrast import on_primary
 from pages.components.downloads import csv_button
 from pages.components.messages import plain
+from pages.components.predictions import UNCLEAR
 from pages.components.state import Session, load_session
 from pages.components.verdicts import RANGES, synthetic_badge
 from resvae_core.data.cancer_types import load_cancer_types
@@ -39,7 +41,6 @@ FIXES = {
     "that values are as the pipeline gave them, not corrected or mixed.",
 }
 """What would help, by a part of the reason that the range check gives."""
-UNCLEAR = "unclear"
 NEARLY_ONE = 0.99
 Colour = Literal["green", "orange", "red"]
 
@@ -56,9 +57,10 @@ def show_verdict(session: Session, samples: pd.DataFrame) -> None:
     """
     row, qc = _row(session, samples), session.parsed().qc
     word, icon, colour = RANGES[row["range"]]
-    with st.container(border=True):
+    with _card(session):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.badge(word, icon=icon, color=colour)
+            stated_type.badge(session)
             if session.is_demo:
                 synthetic_badge()
             if len(session.samples) > 1:
@@ -66,13 +68,48 @@ def show_verdict(session: Session, samples: pd.DataFrame) -> None:
         looks = "read as" if qc.unit.overridden else "looks like"
         st.markdown(
             f"**{qc.n_genes_recognised:,} of {qc.n_genes_total:,} genes, {looks} "
-            f"{plain(quality.unit_word(qc))}, {_cancer_word(session, row)}, {word.lower()}.**"
+            f"{plain(quality.unit_word(qc))}; {_cancer_word(session, row)}; {word.lower()}.**"
         )
         why = f"{_sentence(row['reasons'])} {' '.join(_fixes(row['reasons']))}"
         if row["range"] == "out of range":
             st.error(f"**⊘ Not assessable: no drug is called for this sample.** {why}")
         elif row["range"] == "borderline":
             st.warning(f"**Read every number with care: no firm call is made.** {why}")
+
+
+def _card(session: Session) -> DeltaGenerator:
+    """Return the place of the verdict, folded where a refused file stands above it."""
+    if session.refusal is None:
+        return st.container(border=True)
+    return st.expander(f"Still loaded from before: {plain(session.sample)}")
+
+
+def details(session: Session) -> DeltaGenerator:
+    """Return the place of the three steps, folded where a refused file stands above them."""
+    if session.refusal is None:
+        return st.container()
+    return st.expander(f"Details of {plain(session.sample)}, loaded from before")
+
+
+def offer_overview(session: Session) -> bool:
+    """Offer to go on; not as the main thing to do where the file that was chosen was refused."""
+    main = session.refusal is None
+    label = "See all drugs"
+    return st.button(
+        on_primary(label) if main else f"{label} of {plain(session.sample)}",
+        type="primary" if main else "secondary",
+        icon=":material/arrow_forward:",
+        key="to_overview",
+    )
+
+
+def offer_suggestion(session: Session, samples: pd.DataFrame) -> None:
+    """Offer the suggested cancer type where none is stated, or another one is."""
+    if session.refusal is not None:
+        return
+    code = str(_row(session, samples).get("suggestion", UNCLEAR))
+    if code not in (UNCLEAR, session.cancer_type) and stated_type.unsettled(session):
+        stated_type.offer(session, code)
 
 
 def _row(session: Session, samples: pd.DataFrame) -> Row:
@@ -92,17 +129,19 @@ def _fixes(reasons: Sequence[str]) -> list[str]:
 
 
 def _cancer_word(session: Session, row: Row) -> str:
-    """Return the stated cancer type, else the suggested one, else that there is none."""
-    code = str(row.get("suggestion", UNCLEAR))
-    looks = "" if code == UNCLEAR else f"expression as of {plain(_lower(_type_name(code)))}"
-    if not session.cancer_type:
-        return looks or "cancer type not stated"
-    stated = plain(_lower(_type_name(session.cancer_type)))
-    return f"{stated} stated, but {looks}" if looks and code != session.cancer_type else stated
-
-
-def _lower(name: str) -> str:
-    return name[0].lower() + name[1:]
+    """Return the stated cancer type, and what the expression says of it."""
+    stated = "cancer type not stated"
+    if session.cancer_type:
+        stated = f"{plain(stated_type.name(session.cancer_type))} stated"
+    if "suggestion" not in row:
+        return stated
+    code = str(row["suggestion"])
+    looks = f"resembles {plain(stated_type.name(code))}"
+    if code == UNCLEAR:
+        looks = "unclear"
+    elif code == session.cancer_type:
+        looks = "agrees"
+    return f"{stated}; expression {looks}"
 
 
 def _type_name(code: str) -> str:
@@ -160,13 +199,22 @@ def _checked(session: Session, samples: pd.DataFrame) -> tuple[bool, str]:
     """Return whether nothing needs a look, and the verdicts of all samples in one line."""
     counts = samples["range"].value_counts().to_dict()
     parts = [f"{counts[word]} {word}" for word in RANGES if word in counts]
-    warned = any(issue.severity == "warning" for issue in _sample_issues(session))
+    warned = any(
+        issue.severity == "warning" and not _of_unread_genes(session, issue)
+        for issue in _sample_issues(session)
+    )
     telling = find_identifiers(session.samples) or session.parsed().qc.disclosures
     other = _contradicts(session, _row(session, samples))
     parts += ["identifiers found"] if telling else []
     parts += ["another cancer type suggested"] if other else []
     well = set(counts) == {"in range"} and not (warned or telling or other)
     return well, f"{', '.join(parts)}."
+
+
+def _of_unread_genes(session: Session, issue: Issue) -> bool:
+    """Tell whether values are missing of genes alone that the models do not read."""
+    missing = issue.where == "values" and issue.found.startswith(quality.ABOUT_MISSING)
+    return missing and not predictions.coverage(session)["n_missing"].iloc[0]
 
 
 def _contradicts(session: Session, row: Row) -> bool:
@@ -235,7 +283,7 @@ def _show_cancer_type(session: Session, row: Row) -> None:
 
 
 def _say_suggestion(session: Session, row: Row) -> None:
-    """Say whether stated and suggested type agree; offer to take the suggested one over."""
+    """Say whether stated and suggested type agree."""
     code = str(row["suggestion"])
     if code == UNCLEAR:
         st.markdown(f"**Unclear.** {plain(str(row['note']))}")
@@ -255,13 +303,8 @@ def _say_suggestion(session: Session, row: Row) -> None:
         )
     else:
         st.markdown(f"The expression looks like {likely}. It is a suggestion, not a diagnosis.")
-    st.button(
-        f"Take over {_type_name(code)}",
-        key="take_over_type",
-        icon=":material/check:",
-        on_click=_take_type,
-        args=[code],
-    )
+    if session.refusal is None and stated_type.unsettled(session):
+        st.caption("What to use is chosen above, beside the verdict.")
 
 
 def _ignorance(session: Session) -> str:
@@ -287,13 +330,6 @@ def _about_suggestions() -> None:
         "pipeline, more are unclear. The probability is near 1 for most answers and says little "
         "about degrees."
     )
-
-
-def _take_type(code: str) -> None:
-    """Write the suggested type into the session and its link."""
-    session = load_session()
-    session.cancer_type = code
-    session.write_link()
 
 
 def _show_distribution(session: Session) -> None:

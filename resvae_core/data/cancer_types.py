@@ -69,6 +69,8 @@ class CancerType:
     first_line_drugs
         Drugs of the catalogue in standard first systemic treatments of this cancer, often only
         for a molecular subgroup; sources in ``assets/catalog/first_line_drugs.csv``.
+    first_line_settings
+        The setting of each of them: stage, molecular subgroup, partners.
     note
         What to know before comparing it.
     """
@@ -83,7 +85,13 @@ class CancerType:
     n_expression: int
     n_genes: int
     first_line_drugs: tuple[str, ...]
+    first_line_settings: tuple[str, ...]
     note: str
+
+    def setting_of(self, drug: str) -> str:
+        """Return when a drug is a first treatment here; "" where it is none."""
+        settings = dict(zip(self.first_line_drugs, self.first_line_settings, strict=True))
+        return settings.get(drug, "")
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +109,7 @@ def load_cancer_types() -> dict[str, CancerType]:
         If a file of the catalogue is missing or cannot be read.
     """
     try:
-        first_line = _first_line_drugs()
+        first_line = _first_line()
         rows = _rows(CATALOG / "cohorts.csv")
         return {row["code"]: _cancer_type(row, first_line) for row in rows}
     except (OSError, KeyError, ValueError) as error:
@@ -132,6 +140,11 @@ def find_cancer_type(name: str) -> CancerType:
     )
 
 
+def tissue_words(label: str) -> str:
+    """Return a tissue label of the screen as it is read: ``soft_tissue`` as "soft tissue"."""
+    return label.replace("_", " ")
+
+
 def is_blood(tissue: ArrayLike) -> NDArray[np.bool_]:
     """Return which tissue labels are of the blood lineage; every other label counts as solid.
 
@@ -148,14 +161,16 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _first_line_drugs() -> dict[str, tuple[str, ...]]:
-    drugs: dict[str, tuple[str, ...]] = {}
+def _first_line() -> dict[str, dict[str, str]]:
+    """Map codes to drugs and their settings."""
+    settings: dict[str, dict[str, str]] = {}
     for row in _rows(CATALOG / "first_line_drugs.csv"):
-        drugs[row["code"]] = (*drugs.get(row["code"], ()), row["drug"])
-    return drugs
+        settings.setdefault(row["code"], {})[row["drug"]] = row["setting"]
+    return settings
 
 
-def _cancer_type(row: dict[str, str], first_line: dict[str, tuple[str, ...]]) -> CancerType:
+def _cancer_type(row: dict[str, str], first_line: dict[str, dict[str, str]]) -> CancerType:
+    settings = first_line.get(row["code"], {})
     return CancerType(
         code=row["code"],
         name=row["name"],
@@ -166,6 +181,7 @@ def _cancer_type(row: dict[str, str], first_line: dict[str, tuple[str, ...]]) ->
         other_forms=tuple(FORMS[name] for name in row["other_forms"].split("; ") if name),
         n_expression=int(row["n_expression"]),
         n_genes=int(row["n_genes"]),
-        first_line_drugs=first_line.get(row["code"], ()),
+        first_line_drugs=tuple(settings),
+        first_line_settings=tuple(settings.values()),
         note=row["note"],
     )

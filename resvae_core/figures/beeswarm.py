@@ -184,7 +184,7 @@ def attribution_bands(
         figure.add_trace(_diamonds(own, name, _band_words(own)))
     figure.add_vline(x=0, line={"color": RULE, "width": 1.5}, layer="below")
     fix_rows(figure, list(rows["gene"]))
-    figure.update_xaxes(title_text=ATTRIBUTION_AXIS, zeroline=False)
+    figure.update_xaxes(title_text=ATTRIBUTION_AXIS, zeroline=False, range=_whole_range(rows))
     legend_above(figure)
     return finish(
         figure,
@@ -276,7 +276,7 @@ def shared_genes(table: pd.DataFrame, *, n_genes: int = 15, synthetic: bool = Fa
     legend_above(figure)
     return finish(
         figure,
-        takeaway=shared_genes_takeaway(table),
+        takeaway=shared_genes_takeaway(table, n_genes=n_genes),
         height=len(rows) * _SHARED_ROW_PX + 180,
         notes=[
             f"Genes among the leading ones of at least {SHARED_BY} of the five models. "
@@ -288,15 +288,16 @@ def shared_genes(table: pd.DataFrame, *, n_genes: int = 15, synthetic: bool = Fa
     )
 
 
-def shared_genes_takeaway(table: pd.DataFrame) -> str:
-    """Say in one sentence how many genes models share, and name those that most of them do."""
+def shared_genes_takeaway(table: pd.DataFrame, *, n_genes: int = 15) -> str:
+    """Say in one sentence how many genes models share and are shown, and name the first."""
     rows = _shared_rows(table)
     named = ", ".join(
         f"{row['gene']} ({with_sign(row['mean_attribution'])}, {row['n_models']} of {len(FIVE)})"
         for row in rows.head(3).to_dict("records")
     )
     count = f"{len(rows)} gene{' is' if len(rows) == 1 else 's are'}"
-    return f"{count} shared by at least {SHARED_BY} of the five models; first {named}."
+    shown = f"; {n_genes} of {len(rows)} shown" if len(rows) > n_genes else ""
+    return f"{count} shared by at least {SHARED_BY} of the five models{shown}; first {named}."
 
 
 def _swarm_rows(table: pd.DataFrame, patient: str | None, n_genes: int) -> pd.DataFrame:
@@ -461,6 +462,14 @@ def _band(
         line={"color": faded(NEUTRAL, opacity), "width": width},
         hovertemplate=f"%{{y}}: {name.lower()}, end at %{{x:.2f}}<extra></extra>",
     )
+
+
+def _whole_range(rows: pd.DataFrame) -> list[float]:
+    """Return limits that no end of a bar and no diamond touches; lines alone get no room."""
+    values = rows[["q10", "q90", "attribution"]]
+    low, high = min(0.0, float(values.min().min())), max(0.0, float(values.max().max()))
+    room = 0.08 * (high - low) or 1.0
+    return [low - room, high + room]
 
 
 def _medians(rows: pd.DataFrame) -> go.Scatter:

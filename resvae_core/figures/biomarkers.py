@@ -55,6 +55,8 @@ _HEIGHT_WORDS = {
 }
 _CLEAR_HEIGHT = {"attributed": STABLE, "associated": -float(np.log10(Q_CLEAR))}
 _DIGITS = {"attributed": 3, "associated": 2}
+_CHOSEN_WORDS = "from the 300 strongest of the cohort and the paper's genes"
+"""Associated genes are shipped by selection: any share of them is one of what was selected."""
 _VOLCANO_PX = 420
 _ROW_PX = 34
 _MANY = 5_000
@@ -144,19 +146,23 @@ def volcano(
 
 
 def volcano_takeaway(table: pd.DataFrame, *, kind: Kind = "") -> str:
-    """Count in one sentence the genes that go with the score, and name the clearest."""
+    """Count in one sentence the genes that are shown, and name the clearest.
+
+    Of associated genes no share is given: only the strongest are there to be counted.
+    """
     rows = _volcano_rows(table, kind)
     parts = []
-    for shown, word in KIND_WORDS.items():
+    for shown in KIND_WORDS:
         part = rows[rows["kind"] == shown]
         if part.empty:
             continue
         attributed = shown == "attributed"
         found = part[part["height"] >= STABLE] if attributed else part[part["clear"]]
-        counts = found["direction"].value_counts()
-        sides = ", ".join(f"{counts.get(side, 0):,} {CALLS[side].symbol}" for side in DIRECTIONS)
-        holds = _STABLE_WORDS if attributed else f"go with the predicted score, q < {Q_CLEAR:g}"
-        words = f"{len(found):,} of {len(part):,} {word.lower()} genes shown {holds} ({sides})"
+        if attributed:
+            words = f"{len(found):,} of {len(part):,} attributed genes shown {_STABLE_WORDS} "
+            words += f"({_sides(found)})"
+        else:
+            words = f"{len(part):,} associated genes are shown ({_sides(part)}), {_CHOSEN_WORDS}"
         if len(found):
             first = _clearest(found, shown).iloc[0]
             most = "largest" if attributed else "clearest"
@@ -165,6 +171,11 @@ def volcano_takeaway(table: pd.DataFrame, *, kind: Kind = "") -> str:
             words += f", {most} {first['gene']} ({effect}{flags})"
         parts.append(words)
     return f"{rows['drug'].iloc[0]} in {rows['cohort'].iloc[0]}: {'; '.join(parts)}."
+
+
+def _sides(rows: pd.DataFrame) -> str:
+    counts = rows["direction"].value_counts()
+    return ", ".join(f"{counts.get(side, 0):,} {CALLS[side].symbol}" for side in DIRECTIONS)
 
 
 def adjustment(table: pd.DataFrame) -> go.Figure:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from resvae_core.data.cancer_types import tissue_words
 from resvae_core.errors import InputDataError
 from resvae_core.figures.frame import finish, require_columns, require_one
 from resvae_core.figures.palette import CALLS, NEUTRAL, faded, series_style
@@ -131,7 +132,8 @@ def line_map_takeaway(
     if tissue:
         own, share = (nearest["tissue"] == tissue).sum(), (lines["tissue"] == tissue).mean()
         parts.append(
-            f"{own} {'is' if own == 1 else 'are'} {tissue}, as {share:.0%} of all lines are"
+            f"{own} {'is' if own == 1 else 'are'} {tissue_words(tissue)}, as {share:.0%} of all "
+            "lines are"
         )
     if "label" in nearest:
         measured = nearest[nearest["label"].isin(LABEL_SYMBOLS)]
@@ -141,8 +143,17 @@ def line_map_takeaway(
             f"{'is' if resistant == 1 else 'are'} resistant"
         )
     if not parts:
-        parts.append(f"{nearest['tissue'].value_counts().iloc[0]} are of one tissue")
+        parts.append(_most_frequent(nearest))
     return f"{sentence}, {'; '.join(parts)}."
+
+
+def _most_frequent(nearest: pd.DataFrame) -> str:
+    """Name the tissue that most of the nearest lines are of, or say that none is."""
+    counts = nearest["tissue"].value_counts()
+    n_most = int(counts.iloc[0])
+    if (counts == n_most).sum() > 1:
+        return f"of {len(counts)} tissues, no more than {n_most} of any one"
+    return f"{n_most} {'is' if n_most == 1 else 'are'} {tissue_words(str(counts.index[0]))}"
 
 
 def _check(
@@ -205,7 +216,7 @@ def _by_tissue(lines: pd.DataFrame, tissue: str) -> list[_Group]:
     name = "Lines of other tissues" if own.any() else "Cell lines"
     return [
         _Group(name, lines[~own], NEUTRAL, 6, 0.7),
-        _Group(f"{tissue} lines", lines[own], series_style(0).colour, 9, 1.0),
+        _Group(f"{tissue_words(tissue)} lines", lines[own], series_style(0).colour, 9, 1.0),
     ]
 
 
@@ -235,7 +246,7 @@ def _line_dots(group: _Group) -> go.Scatter:
     rows = group.rows
     labels = rows["label"] if "label" in rows else pd.Series("", index=rows.index)
     words = [
-        f"{name}, {tissue}{f', {label}' if label else ''}"
+        f"{name}, {tissue_words(str(tissue))}{f', {label}' if label else ''}"
         for name, tissue, label in zip(rows["name"], rows["tissue"], labels, strict=True)
     ]
     return go.Scatter(

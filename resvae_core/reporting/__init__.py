@@ -10,7 +10,7 @@ from resvae_core.reporting.document import write_json
 from resvae_core.reporting.html import write_html
 from resvae_core.reporting.methods import methods_text
 from resvae_core.reporting.pdf import write_pdf
-from resvae_core.reporting.report import SECTIONS, Report
+from resvae_core.reporting.report import SECTIONS, Report, TypeCheck
 from resvae_core.reporting.survival_methods import SurvivalResults, survival_methods
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Installed",
     "Report",
     "SurvivalResults",
+    "TypeCheck",
     "Words",
     "build_report",
     "methods_text",

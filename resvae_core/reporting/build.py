@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date as Date
 from typing import Any
 
@@ -39,6 +39,7 @@ from resvae_core.reporting.report import (
     Provenance,
     Report,
     SharedGene,
+    TypeCheck,
     Verdict,
 )
 
@@ -128,6 +129,8 @@ def build_report(
     attributions: Mapping[str, Attribution] | None = None,
     place: CohortPosition | None = None,
     words: Words | None = None,
+    type_check: TypeCheck | None = None,
+    n_zero: int | None = None,
     synthetic: bool = False,
     sections: Sequence[str] = tuple(SECTIONS),
 ) -> Report:
@@ -151,6 +154,10 @@ def build_report(
         Where the probability lies in the cohort; None where there is none.
     words
         See `Words`; nothing is said where None.
+    type_check
+        See `TypeCheck`; None where nobody asked what type the expression suggests.
+    n_zero
+        How many genes that the models read are 0; None where nobody counted.
     synthetic
         Whether the sample is no person; every file then says so.
     sections
@@ -165,7 +172,8 @@ def build_report(
     _check_date(date)
     card = installed.card(model)
     cancer = load_cancer_types()[forecast.cancer_type] if forecast.cancer_type else None
-    verdict = _verdict(forecast, sample, card, qc)
+    verdict = _verdict(forecast, sample, card, qc, n_zero)
+    held_back = type_check is not None and type_check.held_back
     said = words or Words()
     found = _Found(verdict.assessable, frozenset(kept))
     headline = read_headline(forecast, sample, model, drug, installed.thresholds)
@@ -180,16 +188,19 @@ def build_report(
         model=model,
         model_title=card.title,
         sections=kept,
+        type_check=type_check,
         verdict=verdict,
         call=_call(headline, installed.thresholds[model]) if found.assessable else None,
         models=_models(forecast, sample, drug, installed) if found.shows("models") else (),
-        drugs=found.drugs(rank_drugs(forecast, sample, model, installed.thresholds)),
+        drugs=_marked(
+            found.drugs(rank_drugs(forecast, sample, model, installed.thresholds)), held_back
+        ),
         genes=_genes(explained, sample, model) if found.shows("genes") else (),
         genes_base=_base(explained, model) if found.shows("genes") else "",
         shared=_shared(explained, sample) if found.shows("genes") else (),
         pathways=_pathways(explained, sample, model) if found.shows("pathways") else (),
         pathway_source=load_pathways().source if explained and found.shows("pathways") else "",
-        place=_place(place) if found.shows("cohort") else None,
+        place=_place(place) if found.shows("cohort") and not held_back else None,
         place_words=said.place if found.shows("cohort") else "",
         facts=_facts(headline.drug),
         set_words=said.set_words if found.assessable else "",
@@ -246,7 +257,9 @@ def _check_date(date: str) -> None:
         ) from error
 
 
-def _verdict(forecast: Forecast, sample: str, card: Card, qc: QcRecord) -> Verdict:
+def _verdict(
+    forecast: Forecast, sample: str, card: Card, qc: QcRecord, n_zero: int | None
+) -> Verdict:
     if sample not in forecast.ranges.index:
         raise ConfigError(
             "The forecast has no such sample.", remedy="Choose one of those it was made for."
@@ -260,6 +273,7 @@ def _verdict(forecast: Forecast, sample: str, card: Card, qc: QcRecord) -> Verdi
         missing=tuple(qc.missing(card.document["genes"])),
         distance=_number(row["distance"]),
         residual=_number(row["residual"]),
+        n_zero=n_zero,
     )
 
 
@@ -303,6 +317,11 @@ def _model_row(kind: str, role: str, row: dict[Any, Any], installed: Installed) 
         upper=_rounded(row["upper"]),
         threshold=_rounded(installed.thresholds[kind]),
     )
+
+
+def _marked(drugs: tuple[DrugRow, ...], held_back: bool) -> tuple[DrugRow, ...]:
+    """Return the drugs without the marks of a cancer type that is contradicted."""
+    return tuple(replace(row, first_line=None) for row in drugs) if held_back else drugs
 
 
 def _drug_row(row: dict[Any, Any]) -> DrugRow:

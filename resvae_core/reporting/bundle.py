@@ -21,7 +21,15 @@ from resvae_core.reporting.report import (
     Report,
     SharedGene,
 )
-from resvae_core.reporting.wording import NO_CALL, SYNTHETIC, cancer, reasons
+from resvae_core.reporting.wording import (
+    NO_CALL,
+    SYNTHETIC,
+    cancer,
+    reasons,
+    type_check,
+    was_read,
+    would_help,
+)
 
 README = """\
 ResVAE export of {date}
@@ -31,7 +39,7 @@ ResVAE export of {date}
 {synthetic}Sample: {sample}
 Cancer type: {cancer}
 Drug: {drug}; model: {model}
-Range verdict: {verdict}. {reasons}
+{type_check}Range verdict: {verdict}. {reasons}
 
 Probability = P(resistant), 0 to 1: higher is more resistant. Intervals are 90 %. Attributions are
 log-odds of resistance: positive argues for resistant. An empty cell is not known, never 0.
@@ -76,6 +84,7 @@ def provenance_lines(report: Report) -> list[str]:
         *([SYNTHETIC] if report.synthetic else []),
         f"Sample: {report.sample}; cancer type: {report.cancer_type or 'not stated'}; drug: "
         f"{report.drug}; model: {report.model}",
+        *filter(None, [type_check(report)]),
         f"Range verdict: {report.verdict.word}",
         f"Models: {origin.model_set}, SHA-256 {origin.set_digest}",
         f"File: SHA-256 {origin.file_digest}",
@@ -107,6 +116,8 @@ def _csv(report: Report, kind: type, rows: Sequence[Any]) -> bytes:
 
 def _readme(report: Report) -> bytes:
     verdict = report.verdict
+    said = [reasons(report), was_read(report)]
+    said += [] if verdict.assessable else [NO_CALL, would_help(report)]
     text = README.format(
         date=report.date,
         notice=RESEARCH_USE,
@@ -115,8 +126,9 @@ def _readme(report: Report) -> bytes:
         cancer=cancer(report),
         drug=report.drug,
         model=report.model_title,
+        type_check=f"{type_check(report)}\n" if type_check(report) else "",
         verdict=verdict.word,
-        reasons=reasons(report) if verdict.assessable else f"{reasons(report)} {NO_CALL}",
+        reasons=" ".join(filter(None, said)),
         files="".join(f"{name}: {about}\n" for name, about in ABOUT.items()),
     )
     return text.encode()

@@ -89,7 +89,7 @@ def write_html(report: Report, *, scheme: Scheme = "auto") -> str:
             _extremes(report),
         ]
     else:
-        parts.append(_no_call())
+        parts.append(_no_call(report))
     parts += [_list(wording.validated(report), report.validation), _basis(report)]
     body = "\n".join(part for part in parts if part)
     return (
@@ -136,15 +136,20 @@ def _title(report: Report) -> str:
 def _range(report: Report) -> str:
     mark = RANGES[report.verdict.word]
     more = " ".join(filter(None, (wording.reasons(report), wording.was_read(report))))
+    accent, first = mark.role, wording.type_check(report)
+    if first:
+        accent = "warning" if mark.role == "good" else mark.role
+        first = f'<strong style="color:var(--warning)">{escape(first)}</strong><br>'
     return (
-        f'<p class="panel" style="--accent:var(--{mark.role})">{_marked(mark)}. {escape(more)}</p>'
+        f'<p class="panel" style="--accent:var(--{accent})">{first}{_marked(mark)}. '
+        f"{escape(more)}</p>"
     )
 
 
-def _no_call() -> str:
+def _no_call(report: Report) -> str:
     return (
         f'<h2 class="call" style="color:var(--bad)">{CALLS["not assessable"].label}</h2>\n'
-        f"<p>{wording.NO_CALL}</p>\n<p>{wording.WOULD_HELP}</p>"
+        f"<p>{wording.NO_CALL}</p>\n<p>{wording.would_help(report)}</p>"
     )
 
 

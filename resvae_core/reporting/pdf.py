@@ -175,7 +175,12 @@ def _range(report: Report) -> Blocks:
     mark = RANGES[report.verdict.word]
     said = markup(f"{mark.label}.", bold=True, role=mark.role)
     more = " ".join(filter(None, (wording.reasons(report), wording.was_read(report))))
-    return [_panel([paragraph(f"{said} {markup(more)}", 9)], mark.role)]
+    blocks = [paragraph(f"{said} {markup(more)}", 9)]
+    first = wording.type_check(report)
+    if not first:
+        return [_panel(blocks, mark.role)]
+    warned = paragraph(markup(first, bold=True, role="warning"), 9, spaceAfter=3)
+    return [_panel([warned, *blocks], "warning" if mark.role == "good" else mark.role)]
 
 
 def _no_call(report: Report) -> Blocks:
@@ -184,7 +189,7 @@ def _no_call(report: Report) -> Blocks:
         _space(14),
         paragraph(markup("⊘ Not assessable", bold=True, role="bad"), 20, leading=26),
         paragraph(markup(wording.NO_CALL), 11, spaceAfter=8),
-        paragraph(markup(wording.WOULD_HELP), 11, spaceAfter=12),
+        paragraph(markup(wording.would_help(report)), 11, spaceAfter=12),
         *_heading("What was found"),
         _bullets([wording.sentence(reason) for reason in report.verdict.reasons], 10),
         _space(6),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from resvae_core.data.uploads.coverage import MAX_ZERO_SHARE
 from resvae_core.features.range_check import BORDERLINE, OUT_OF_RANGE
 
 SCHEMA_VERSION = 1
@@ -41,6 +42,8 @@ class Verdict:
         How many of them the sample lacks.
     missing
         Those of them that the file lacks.
+    n_zero
+        How many of those that were measured are 0; None where nobody counted.
     distance, residual
         In units of their in-range limit, so that 1 is the limit; None where not measurable.
     """
@@ -52,6 +55,12 @@ class Verdict:
     missing: tuple[str, ...]
     distance: float | None
     residual: float | None
+    n_zero: int | None = None
+
+    @property
+    def many_zeros(self) -> bool:
+        """Whether so many genes are 0 that they were lost rather than silent."""
+        return (self.n_zero or 0) > MAX_ZERO_SHARE * self.n_genes
 
     @property
     def assessable(self) -> bool:
@@ -62,6 +71,27 @@ class Verdict:
     def borderline(self) -> bool:
         """Whether numbers are given, and no firm call is."""
         return self.word == BORDERLINE
+
+
+@dataclass(frozen=True)
+class TypeCheck:
+    """What the expression says of the stated cancer type.
+
+    Parameters
+    ----------
+    suggested_type, suggested_name
+        TCGA code and full name that the expression suggests; "" where that is unclear.
+    held_back
+        Whether it contradicts the stated type and nobody settled which is right: then place in
+        the cohort and standard first treatments are held back.
+    words
+        What to say of a contradiction; "" where there is none.
+    """
+
+    suggested_type: str
+    suggested_name: str
+    held_back: bool
+    words: str
 
 
 @dataclass(frozen=True)
@@ -116,7 +146,10 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class DrugRow:
-    """One drug in the chosen model's ranking; fields as in `models.ranking.rank_drugs`."""
+    """One drug in the chosen model's ranking; fields as in `models.ranking.rank_drugs`.
+
+    `first_line` is None where it is held back because the cancer type is contradicted.
+    """
 
     drug: str
     drug_class: str
@@ -130,7 +163,7 @@ class DrugRow:
     n_models: int
     opposed: bool
     floor: float | None
-    first_line: bool
+    first_line: bool | None
     low_confidence: bool
     note: str
 
@@ -296,6 +329,8 @@ class Report:
         What was asked.
     sections
         Which of `SECTIONS` are in it.
+    type_check
+        Whether the expression agrees with the stated cancer type; None where nothing was asked.
     verdict
         Comes before every number.
     call
@@ -335,6 +370,7 @@ class Report:
     model: str
     model_title: str
     sections: tuple[str, ...]
+    type_check: TypeCheck | None
     verdict: Verdict
     call: Call | None
     models: tuple[ModelRow, ...]
@@ -356,6 +392,11 @@ class Report:
     def has(self, section: str) -> bool:
         """Whether a part of `SECTIONS` is in the report."""
         return section in self.sections
+
+    @property
+    def type_held_back(self) -> bool:
+        """Whether the stated cancer type is contradicted, so that less is said of it."""
+        return self.type_check is not None and self.type_check.held_back
 
     @property
     def first_line(self) -> tuple[DrugRow, ...]:

@@ -25,6 +25,11 @@ WOULD_HELP = (
     "What would help: a bulk RNA-seq profile of a tumour, as counts or TPM of the whole "
     "transcriptome, with human gene names. Check the unit and the gene names that were detected."
 )
+ZEROS_HELP = "Genes that were not measured must be empty, not 0."
+TYPE_UNSETTLED = (
+    "Held back: the expression contradicts the stated cancer type, and nobody settled which is "
+    "right."
+)
 BETWEEN_DRUGS = (
     "Probabilities are those of cell lines. They rank drugs for a hypothesis; they are not chances "
     "that a patient responds."
@@ -39,7 +44,18 @@ def cancer(report: Report) -> str:
     """Return the cancer type for readers."""
     if not report.cancer_type:
         return "Cancer type not stated"
-    return f"{report.cancer_name} ({report.cancer_type})"
+    stated = f"{report.cancer_name} ({report.cancer_type})"
+    return f"{stated} stated, contradicted" if report.type_held_back else stated
+
+
+def type_check(report: Report) -> str:
+    """Return what to say of a stated cancer type that the expression contradicts, else ""."""
+    return sentence(report.type_check.words) if report.type_check else ""
+
+
+def would_help(report: Report) -> str:
+    """Say what would make a sample assessable."""
+    return f"{WOULD_HELP} {ZEROS_HELP}" if report.verdict.many_zeros else WOULD_HELP
 
 
 def asked(report: Report) -> str:
@@ -67,6 +83,8 @@ def was_read(report: Report) -> str:
     verdict, provenance = report.verdict, report.provenance
     measured = verdict.n_genes - verdict.n_missing
     genes = f"{measured} of the {verdict.n_genes} genes that the models read were measured"
+    if verdict.many_zeros:
+        genes = f"{genes}, but {verdict.n_zero} are 0: lost rather than silent"
     return f"{genes}; values read as {provenance.unit}."
 
 
@@ -207,6 +225,8 @@ def drug_line(report: Report) -> str:
 
 def no_first_line(report: Report) -> str:
     """Say why no standard first treatment is listed."""
+    if report.type_held_back:
+        return TYPE_UNSETTLED
     if not report.cancer_type:
         return "No cancer type is stated, so no standard first treatments are marked."
     return f"None of the {report.provenance.n_drugs} drugs is a standard first treatment of it."

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from functools import cache
 
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import rankings, resources
+from pages.components import rankings, resources, stated_type
 from pages.components.frame import PAGES
 from pages.components.state import KEY, Session
 from resvae_core.config import PROJECT_ROOT
@@ -81,6 +83,73 @@ def test_percentile_rises_with_probability_within_one_drug() -> None:
     assert shares == sorted(shares)
     assert shares[0] == pytest.approx(5)
     assert shares[-1] == pytest.approx(95)
+
+
+def shown_ranks(app: AppTest) -> list[str]:
+    """Return what the cells of the rank read, from the display values of the table."""
+    element = next(part for part in app.dataframe if "strip" in part.value)
+    source = pa.BufferReader(element.proto.arrow_data.styler.display_values)
+    display = pa.ipc.open_stream(source).read_all().to_pandas()
+    return list(display["percentile"])
+
+
+def test_a_rank_at_the_end_of_the_scale_reads_as_a_bound(seen) -> None:
+    assert [rankings.rank_words(share) for share in (5.0, 62.4, 95.0, math.nan)] == [
+        "< 5",
+        "62",
+        "> 95",
+        "",
+    ]
+    app = seen("overview", "resistant")
+    table = ranking(app)
+    assert shown_ranks(app) == [rankings.rank_words(share) for share in table["percentile"]]
+    assert set(table.loc[table["percentile"] == 5, "percentile_bound"]) <= {"at most"}
+    assert set(table.loc[table["percentile"] == 95, "percentile_bound"]) <= {"at least"}
+    assert (table.loc[table["percentile"].between(5.1, 94.9), "percentile_bound"] == "").all()
+
+
+def test_the_file_of_a_ranking_names_sample_and_model_and_rounds(seen) -> None:
+    app = seen("overview", "resistant")
+    session = app.session_state[KEY]
+    file = rankings.as_file(session, ranking(app).drop(columns="strip"))
+    assert list(file.columns[:2]) == ["sample", "model"]
+    assert set(file["sample"]) == {session.sample}
+    assert set(file["model"]) == {session.model}
+    for name in ("probability", "lower", "upper", "floor"):
+        assert (file[name] == file[name].round(4)).all()
+    said = "\n".join(rankings.file_notes(session))
+    assert f"Sample: {session.sample}; model: {session.model}" in said
+    assert "both = either class" in said
+    assert rankings.SENSITIVE_MEANS in said
+
+
+def test_a_first_line_drug_stands_with_its_setting(seen) -> None:
+    table = ranking(seen("overview", "resistant")).set_index("drug")
+    assert table.loc["Osimertinib", "first_line"] == (
+        "✓ EGFR exon 19 deletion or L858R; metastatic"
+    )
+    assert table.loc["Sorafenib", "first_line"] == ""
+    shown = words(seen("drug", "resistant"))
+    drug = seen("drug", "resistant").session_state[KEY].drug
+    setting = load_cancer_types()["LUAD"].setting_of(drug)
+    assert (f"in this setting: {setting}" in shown) == bool(setting)
+
+
+def test_sensitive_is_said_to_mean_less_resistant_than_most(seen) -> None:
+    assert rankings.SENSITIVE_MEANS in words(seen("overview", "sensitive"))
+    assert rankings.SENSITIVE_MEANS not in words(seen("overview", "out of range"))
+
+
+def test_without_a_cancer_type_neither_rank_nor_first_line_is_a_column(
+    open_page, seen, patients
+) -> None:
+    def order(app: AppTest) -> set[str]:
+        element = next(part for part in app.dataframe if "strip" in part.value)
+        return set(element.proto.column_order)
+
+    assert {"percentile", "first_line"} <= order(seen("overview", "resistant"))
+    untold = order(open_page("overview", demo(patients, "resistant", cancer_type="")))
+    assert not {"percentile", "first_line"} & untold
 
 
 def test_without_a_cohort_the_place_is_not_assessable_and_its_column_is_gone(
@@ -171,6 +240,8 @@ def test_no_drug_left_by_the_filters_says_so(open_page, patients) -> None:
         if kind.first_line_drugs
         and all(load_drugs()[drug].drug_class == "chemotherapy" for drug in kind.first_line_drugs)
     )
+    # the expression is another type's: without this, its first-line marks would be held back
+    session.kept_type = stated_type._settled(session)
     app = open_page("overview", session)
     assert "No drug is left" in words(app)
     assert not app.exception
@@ -249,3 +320,14 @@ def test_home_warns_that_a_demo_patient_takes_the_place_of_an_upload(
 def test_a_sample_whose_genes_were_lost_as_zeros_says_so(seen) -> None:
     assert "are 0: lost rather than silent" in words(seen("overview", "out of range"))
     assert "are 0: lost" not in words(seen("overview", "resistant"))
+
+
+def test_a_contradicted_type_marks_no_first_line_drug_and_ranks_in_no_cohort(
+    open_page, patients
+) -> None:
+    session = demo(patients, "resistant", cancer_type="GBM")
+    app = open_page("overview", session)
+    table = ranking(app)
+    assert "first-line marks are held back" in words(app)
+    assert table["percentile"].isna().all()
+    assert (table["first_line"] == "").all()

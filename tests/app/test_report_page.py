@@ -10,7 +10,7 @@ from html import unescape
 import pytest
 from pypdf import PdfReader
 
-from pages.components import reports, resources
+from pages.components import reports, resources, verdicts
 from pages.components.reports import unmarked
 from pages.components.state import KEY, Session
 from resvae_core.config import RESEARCH_USE
@@ -79,6 +79,23 @@ def test_every_demo_patient_has_two_marked_pages_and_one_set_of_numbers(story: s
     assert f"{call['probability']:.2f}" in pages[0]
     assert f"Probability of resistance <strong>{call['probability']:.2f}" in html
     assert f",{call['probability']}," in drugs
+
+
+def test_zeros_of_a_damaged_sample_are_counted_in_its_report(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # a suggestion is kept by visit, and here is none
+    monkeypatch.setattr(resources, "cancer_type_digest", lambda: "")
+    session = demo("out of range")
+    n_zero = verdicts.count_zeros(session)
+    expression = session.expression()
+    forecast = resources.model_set().predict(expression, cancer_type=session.cancer_type)
+    report = reports.gather(session, forecast)
+    assert n_zero > 300
+    assert json.loads(write_json(report))["verdict"]["n_zero"] == n_zero
+    page = unescape(write_html(report))
+    assert f"but {n_zero} are 0: lost rather than silent" in page
+    assert "Genes that were not measured must be empty, not 0." in page
 
 
 def test_the_page_shows_parts_files_and_preview(open_page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -76,6 +77,23 @@ def test_kinds_of_genes_are_never_mixed_and_are_told_apart(open_page) -> None:
     app.segmented_control[1].select("associated").run()
     assert set(app.dataframe[0].value["kind"]) == {"associated"}
     assert "says little by itself" in words(app)
+
+
+def test_an_attributed_gene_counts_towards_a_side_and_an_unclear_correlation_says_so(
+    open_page,
+) -> None:
+    shown = words(open_page("biomarkers", cohort="LUAD", study="Erlotinib", gene="TP63"))
+    assert "▼ The models count high expression **towards sensitive**" in shown
+    assert "(q 0.28: **not clear in these patients**)" in shown
+    assert "goes with **" not in shown
+
+
+def test_associated_genes_are_shown_by_selection_and_without_a_share(open_page) -> None:
+    app = open_page("biomarkers", cohort="LUAD", study="Gefitinib")
+    app.segmented_control[1].select("associated").run()
+    shown = words(app)
+    assert "from the 300 strongest of the cohort" in shown
+    assert not re.search(r"\d+ of \d+ associated", shown)
 
 
 def test_filters_leave_only_what_they_promise(open_page) -> None:
@@ -165,6 +183,15 @@ def test_similar_without_data_says_that_responses_are_not_shipped(open_page, no_
     nearest = next(part.value for part in app.dataframe if "relative" in part.value)
     assert "label" not in nearest
     assert "not shipped" in words(app)
+
+
+def test_similar_without_a_cancer_type_asks_for_one(open_page) -> None:
+    session = Session()
+    session.accept(resources.demo_upload())
+    shown = words(fine(open_page("similar", session)))
+    assert "No cancer type is stated: choose one in the bar above" in shown
+    assert "No cohort of this cancer type" not in shown
+    assert "of one tissue" not in shown
 
 
 @pytest.mark.data

@@ -85,7 +85,7 @@ def test_every_step_opens_its_page_with_its_patient_and_no_error(open_page, posi
     assert app.session_state[KEY].sample == STORIES[step.story]["sample"]
     for key, value in step.opened.items():
         assert app.session_state[key] == value
-    said = "\n".join(str(part.value) for part in (*app.markdown, *app.error))
+    said = "\n".join(str(part.value) for part in (*app.markdown, *app.subheader, *app.error))
     for phrase in SAID.get(step.story, ()):
         assert phrase in said
     assert ("Probability of resistance" in said) <= (step.story != "out of range")

@@ -8,7 +8,7 @@ import json
 import logging
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import pytest
@@ -114,7 +114,7 @@ def test_a_file_gives_one_line_one_primary_action_and_three_steps(open_page, pro
     assert not app.error
     line = next(m.value for m in app.markdown if "genes, looks like" in m.value)
     n = profiles.shape[1]
-    assert line.startswith(f"**{n} of {n} genes, looks like log2(TPM + 1), cancer type not stated")
+    assert line.startswith(f"**{n} of {n} genes, looks like log2(TPM + 1); cancer type not stated")
     assert [b.label for b in app.button if b.proto.type == "primary"] == ["See all drugs"]
     steps = [tab.label for tab in app.tabs]
     assert [step for step in steps if "·" in step] == ["1 · Detect", "2 · Map", "3 · Check"]
@@ -201,7 +201,7 @@ def test_suggested_cancer_type_stands_beside_the_stated_one(
     app = open_page("upload", Session(cancer_type=stated))
     give(app, "one.csv", csv(profiles.iloc[:1], "P1"))
     assert said in words(app)
-    take = [b for b in app.button if b.label == "Take over Lung adenocarcinoma"]
+    take = [b for b in app.button if b.label == "Use lung adenocarcinoma"]
     assert bool(take) == can_take
     contradiction = bool(stated) and can_take
     assert any("Stated is" in w.value for w in app.warning) == contradiction
@@ -213,10 +213,93 @@ def test_suggested_cancer_type_stands_beside_the_stated_one(
 def test_suggested_cancer_type_is_taken_over_by_one_click(open_page, profiles, suggest) -> None:
     suggest("LUAD")
     app = give(open_page("upload", cancer="GBM"), "one.csv", csv(profiles.iloc[:1], "P1"))
-    button(app, "Take over Lung adenocarcinoma").click().run()
+    button(app, "Use lung adenocarcinoma").click().run()
     assert session_of(app).cancer_type == "LUAD"
     assert app.query_params["cancer"] == ["LUAD"] or app.query_params["cancer"] == "LUAD"
     assert "agrees with what is stated" in words(app)
+
+
+@pytest.mark.parametrize("page", ["overview", "drug", "similar", "report"])
+def test_contradicted_type_is_warned_of_on_every_patient_page_until_it_is_settled(
+    open_page, profiles, suggest, page: str
+) -> None:
+    suggest("GBM")
+    upload = resources.demo_upload()
+    session = Session(cancer_type="LUAD", drug="Cisplatin", model="ensemble")
+    session.accept(replace(upload, expression=Expression(profiles.iloc[:1])))
+    app = open_page(page, session)
+    assert not app.exception
+    warned = next(w.value for w in app.warning if "Expression resembles" in w.value)
+    assert "glioblastoma" in warned
+    assert "but lung adenocarcinoma is stated" in warned
+    if page in ("overview", "drug"):
+        assert "same cancer: held back, the expression resembles glioblastoma" in words(app)
+        assert "Predicted resistance is" not in words(app)
+    app.button(key="keep_type").click().run()
+    assert not any("Expression resembles" in w.value for w in app.warning)
+    assert "stated and kept, though the expression resembles" in words(app)
+    if page in ("overview", "drug"):
+        assert "Predicted resistance is" in words(app)
+
+
+def test_contradicted_type_is_replaced_by_one_click_on_a_page_of_numbers(
+    open_page, profiles, suggest
+) -> None:
+    suggest("GBM")
+    session = Session(cancer_type="LUAD", drug="Cisplatin", model="ensemble")
+    session.accept(replace(resources.demo_upload(), expression=Expression(profiles.iloc[:1])))
+    app = open_page("drug", session)
+    app.button(key="use_type").click().run()
+    assert session_of(app).cancer_type == "GBM"
+    assert not any("Expression resembles" in w.value for w in app.warning)
+
+
+def test_stated_type_is_dropped_with_the_patient_it_was_stated_of(
+    open_page, profiles, suggest
+) -> None:
+    suggest("GBM")
+    app = open_page("upload", cancer="LUAD")
+    give(app, "one.csv", csv(profiles.iloc[:1], "P1"))
+    # from the link of a first visit
+    assert session_of(app).cancer_type == "LUAD"
+    app.selectbox(key="override_unit").set_value("tpm").run()
+    assert session_of(app).cancer_type == "LUAD"
+    give(app, "two.csv", csv(profiles.iloc[1:], "P2"))
+    assert session_of(app).cancer_type == ""
+    assert "cancer" not in app.query_params
+    assert "cancer type not stated; expression resembles glioblastoma" in words(app)
+    app.button(key="use_type").click().run()
+    assert session_of(app).cancer_type == "GBM"
+    button(app, "Clear this sample now").click().run()
+    assert session_of(app).cancer_type == ""
+    assert "cancer" not in app.query_params
+
+
+@pytest.mark.usefixtures("suggest")
+def test_refused_file_folds_the_earlier_sample_and_leaves_no_main_action(
+    open_page, profiles
+) -> None:
+    app = give(open_page("upload"), "one.csv", csv(profiles.iloc[:1], "P1"))
+    assert not [e for e in app.expander if "before" in e.label]
+    give(app, "bad.csv", b"a,b\nc,d\n")
+    assert app.error
+    folded = [e for e in app.expander if "before" in e.label]
+    assert [e.label for e in folded] == [
+        "Still loaded from before: P1",
+        "Details of P1, loaded from before",
+    ]
+    assert not any(e.proto.expanded for e in folded)
+    assert app.button(key="to_overview").proto.type == "secondary"
+    assert not [b for b in app.button if b.proto.type == "primary"]
+
+
+@pytest.mark.usefixtures("suggest")
+def test_refused_workbook_is_not_asked_for_separator_and_decimal_mark(open_page) -> None:
+    app = give(open_page("upload"), "one.xlsx", workbook(Patients=[["name"], ["Jane Doe"]]))
+    assert app.error
+    labels = [box.label for box in app.selectbox]
+    assert "Sheet" in labels
+    assert not {"Separator", "Decimal mark"} & set(labels)
 
 
 def test_several_samples_have_a_row_each_with_verdict_and_suggestion(

@@ -73,8 +73,8 @@ def take_upload(visitor: Visitor, file: Path) -> None:
 
 
 def take_suggestion(visitor: Visitor) -> None:
-    """Take over the cancer type that the expression suggests."""
-    visitor.page.get_by_role("button", name="Take over Lung adenocarcinoma").click()
+    """Use the cancer type that the expression suggests."""
+    visitor.page.get_by_role("button", name="Use lung adenocarcinoma").click()
     expect(visitor.box("Cancer type")).to_have_value(re.compile("LUAD"))
     visitor.settle()
 

@@ -9,6 +9,9 @@ import pandas as pd
 
 from resvae_core.tables import Expression
 
+MAX_ZERO_SHARE = 0.1
+"""Of the genes that the models read; no tumour of the reference cohorts has more than 6 % at 0."""
+
 
 def gene_coverage(sample: Expression, readers: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Count the genes that each model or encoder finds in a sample.

@@ -120,6 +120,12 @@ def test_bands_span_the_cohort_and_the_patient_stands_on_them(bands, own) -> Non
     assert found["P1"].marker.symbol == "diamond"
 
 
+def test_no_band_or_diamond_touches_an_edge(bands, own) -> None:
+    low, high = attribution_bands(bands, own).layout.xaxis.range
+    assert low < min(bands["q10"].min(), own["attribution"].min())
+    assert high > max(bands["q90"].max(), own["attribution"].max())
+
+
 def test_bands_rank_genes_that_move_the_patient_or_either_end_of_the_cohort(bands, own) -> None:
     figure = attribution_bands(bands, own.assign(attribution=[0.0, 0.1, -2.0]))
     assert list(figure.layout.yaxis.ticktext) == ["TP53", "EGFR", "KRAS"]
@@ -170,6 +176,12 @@ def test_takeaway_counts_shared_genes(shared) -> None:
         "2 genes are shared by at least 3 of the five models; first EGFR (▼ −0.40, 5 of 5), "
         "KRAS (▲ +0.50, 3 of 5)."
     )
+
+
+def test_takeaway_says_how_many_of_the_shared_genes_are_shown(shared) -> None:
+    figure = shared_genes(shared, n_genes=1)
+    assert list(figure.layout.yaxis.ticktext) == ["EGFR"]
+    assert "five models; 1 of 2 shown; first EGFR" in figure.layout.meta["takeaway"]
 
 
 def test_no_shared_gene_is_an_error_in_words(shared) -> None:

@@ -151,9 +151,9 @@ def test_q_is_said_to_be_about_the_score(biomarkers) -> None:
 def test_takeaway_of_the_volcano_counts_by_kind(biomarkers) -> None:
     assert volcano_takeaway(biomarkers) == (
         "Gefitinib in LUAD: 3 of 4 attributed genes shown in the top 5 % of at least 20 of 25 "
-        "members (1 ▲, 2 ▼), largest MYC (▼ −0.400); 3 of 3 associated genes shown go with the "
-        "predicted score, q < 0.05 (2 ▲, 1 ▼), clearest TFF1 (▲ +0.60; flagged: "
-        "falls with purity)."
+        "members (1 ▲, 2 ▼), largest MYC (▼ −0.400); 3 associated genes are shown (2 ▲, 1 ▼), "
+        "from the 300 strongest of the cohort and the paper's genes, clearest TFF1 (▲ +0.60; "
+        "flagged: falls with purity)."
     )
     unstable = biomarkers[biomarkers["kind"] == "attributed"].assign(stability=0.2)
     assert volcano_takeaway(unstable) == (

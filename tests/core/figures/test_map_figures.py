@@ -87,6 +87,16 @@ def test_takeaway_says_tissue_and_response_of_the_nearest(cell_lines, place, nea
     assert line_map_takeaway(cell_lines) == "4 cell lines of 3 tissues on one map."
 
 
+def test_without_a_tissue_the_most_frequent_is_named_in_words(cell_lines, nearest) -> None:
+    bare = nearest.drop(columns="label", errors="ignore")
+    soft = bare.assign(tissue=["soft_tissue", "LUAD", "soft_tissue"])
+    assert line_map_takeaway(cell_lines, nearest=soft).endswith(", 2 are soft tissue.")
+    even = bare.assign(tissue=["soft_tissue", "LUAD", "GBM"])
+    assert line_map_takeaway(cell_lines, nearest=even).endswith(
+        ", of 3 tissues, no more than 1 of any one."
+    )
+
+
 def test_lines_of_another_map_or_two_patients_are_refused(
     cell_lines, place, nearest, outlines
 ) -> None:

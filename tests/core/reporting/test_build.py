@@ -1,11 +1,23 @@
 from __future__ import annotations
 
+import io
+import json
 import math
+import zipfile
+from dataclasses import replace
 
 import pytest
+from pypdf import PdfReader
 
 from resvae_core.errors import ConfigError
-from resvae_core.reporting import Report
+from resvae_core.reporting import (
+    Report,
+    TypeCheck,
+    write_bundle,
+    write_html,
+    write_json,
+    write_pdf,
+)
 from resvae_core.reporting.build import one_line
 from resvae_core.reporting.report import SECTIONS
 from tests.core.reporting.conftest import FILE_DIGEST, SAMPLE, MakeReport
@@ -96,3 +108,38 @@ def test_what_is_not_known_is_refused(
 def test_an_unexplained_model_is_refused(make_report: MakeReport) -> None:
     with pytest.raises(ConfigError, match=r"'ensemble' was not explained\. Explain it, or leave"):
         make_report(attributions={})
+
+
+CONTRADICTED = TypeCheck("GBM", "Glioblastoma multiforme", True, "Expression resembles a glioma")
+
+
+def test_contradicted_type_leads_the_range_box_and_holds_back_what_rests_on_it(
+    make_report: MakeReport,
+) -> None:
+    report = make_report(type_check=CONTRADICTED)
+    assert report.place is None
+    assert report.first_line == ()
+    assert {row.first_line for row in report.drugs} == {None}
+    page, text = write_html(report), PdfReader(io.BytesIO(write_pdf(report))).pages[0]
+    for shown, verdict in ((page, "✓ In range"), (text.extract_text(), "In range.")):
+        assert shown.index("Expression resembles a glioma.") < shown.index(verdict)
+        assert "Held back: the expression contradicts" in shown.replace("\n", " ")
+    assert json.loads(write_json(report))["type_check"]["held_back"] is True
+    with zipfile.ZipFile(io.BytesIO(write_bundle(report))) as archive:
+        assert "Expression resembles a glioma." in archive.read("README.txt").decode()
+        assert "# Expression resembles a glioma." in archive.read("drugs.csv").decode()
+
+
+def test_settled_type_holds_nothing_back(make_report: MakeReport) -> None:
+    report = make_report(type_check=replace(CONTRADICTED, held_back=False))
+    assert (report.place, report.first_line) == (make_report().place, make_report().first_line)
+
+
+@pytest.mark.parametrize(("n_zero", "said"), [(None, False), (60, False), (346, True)])
+def test_many_zeros_are_told_beside_the_genes_measured(
+    make_report: MakeReport, n_zero: int | None, said: bool
+) -> None:
+    report = make_report(verdict="out of range", n_zero=n_zero)
+    assert report.verdict.n_zero == n_zero
+    assert ("lost rather than silent" in write_html(report)) == said
+    assert ("must be empty, not 0" in write_html(report)) == said

@@ -324,7 +324,7 @@ def test_the_schema_of_the_document_is_version_one(report: Report) -> None:
     assert list(document) == [
         *("schema_version", "notice", "direction", "date", "sample", "synthetic"),
         *("cancer_type", "cancer_name", "drug", "model", "model_title", "sections"),
-        *("verdict", "call", "models", "drugs", "genes", "genes_base", "shared"),
+        *("type_check", "verdict", "call", "models", "drugs", "genes", "genes_base", "shared"),
         *("pathways", "pathway_source", "place", "place_words", "facts", "set_words"),
         *("validation", "not_for", "limits", "provenance"),
     ]
