@@ -51,8 +51,9 @@ def exclusion_here(session: Session, conformal: str) -> str:
     if row["upper"] >= NOMINAL:
         return ""
     return (
-        f"**Take it with care:** in {where} such sets held *{excluded}* for only "
-        f"{row['coverage']:.0%} of {excluded} pairs of line and drug."
+        f"**Take it with care:** in {where}, of 100 {excluded} pairs of line and drug such sets "
+        f"left *{excluded}* possible for only {100 * row['coverage']:.0f}, where "
+        f"{100 * NOMINAL:.0f} were meant."
     )
 
 

@@ -124,7 +124,11 @@ def oncologist(visitor: Visitor, diary: Diary, file: Path) -> Path:
     visitor.at("Upload & QC")
     take_upload(visitor, file)
     take_suggestion(visitor)
-    _read(visitor, r"19,\d{3} of 19,\d{3} genes, looks like TPM, lung adenocarcinoma, in range")
+    _read(
+        visitor,
+        r"19,\d{3} of 19,\d{3} genes, looks like TPM; lung adenocarcinoma stated; "
+        "expression agrees; in range",
+    )
     diary.note(visitor, "verdict")
 
     visitor.page.get_by_role("button", name="See all drugs").click()
