@@ -11,13 +11,12 @@ from pages.components import columns, intake, panels, predictions
 from pages.components.messages import plain
 from resvae_core.config import RESEARCH_USE
 from resvae_core.data.privacy import find_identifiers
-from resvae_core.data.uploads.record import MAX_UNKNOWN, UNIT_NAMES
+from resvae_core.data.uploads.record import MAX_UNKNOWN, UNIT_WORDS
 
 if TYPE_CHECKING:
     from pages.components.state import Session
     from resvae_core.data.uploads import Detection, Issue, QcRecord
 
-UNITS = {str(unit): word for unit, word in UNIT_NAMES.items()}
 LOGARITHMS = {"tpm": "log2(TPM + 1)", "fpkm": "log2(FPKM + 1)", "counts": "log2(counts + 1)"}
 FILE_FORMATS = {
     "text": "Text table",
@@ -41,8 +40,8 @@ CLEAR = 0.995
 def unit_word(qc: QcRecord) -> str:
     """Return the unit that a file was read in, for readers."""
     if qc.unit.value == "log2":
-        return LOGARITHMS.get(qc.quantity, UNITS["log2"])
-    return UNITS.get(qc.unit.value, qc.unit.value)
+        return LOGARITHMS.get(qc.quantity, UNIT_WORDS["log2"])
+    return UNIT_WORDS.get(qc.unit.value, qc.unit.value)
 
 
 def detections(qc: QcRecord) -> dict[str, Detection]:

@@ -337,7 +337,7 @@ def _ratio_words(result: Comparison) -> str:
         return f"{result.ratio.label}, {result.ratio.p_label}"
     if result.q_value is None:
         return result.ratio.label
-    return f"{result.ratio.label}; q = {result.q_value:.2g} over {result.n_genes:,} genes"
+    return f"{result.ratio.label}; q = {result.q_value:.2g} over {result.n_genes:,} tests"
 
 
 def show_adjusted(session: Session, study: Study, about: CohortAbout) -> None:
@@ -354,6 +354,8 @@ def show_adjusted(session: Session, study: Study, about: CohortAbout) -> None:
     )
     if not_adjusted:
         st.caption(plain(not_adjusted))
+    if (study.code, study.endpoint) in survival_results.looked_through():
+        st.caption("No p-value here is corrected for the genes that were looked through.")
     _show_strata(study)
 
 
@@ -419,7 +421,7 @@ def show_screen(session: Session, study: Study, about: CohortAbout) -> None:
     table = survival_results.screen(study.code, study.endpoint)
     survival_results.looked_through().add((study.code, study.endpoint))
     unit = "log2(TPM + 1)" if resources.is_level(study.code) else "within-study z-scores"
-    notes = (about.name, f"Endpoint: {ENDPOINT_WORDS[study.endpoint]}", about.note)
+    notes = (about.name, f"Endpoint: {ENDPOINT_WORDS[study.endpoint]}", *filter(None, [about.note]))
     figure = screen_volcano(
         table,
         selected=session.gene,

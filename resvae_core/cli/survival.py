@@ -26,6 +26,12 @@ from resvae_core.survival.optimal_cut import OptimalCut
 from resvae_core.tables import SurvivalOutcome
 
 PROGNOSTIC = "Prognostic: it says nothing on a drug, since the treatment is not part of it."
+RULES: dict[str, Division] = {
+    "median": "median",
+    "tertile": "tertile",
+    "quartile": "quartile",
+    "optimal": "optimal",
+}
 FEW_TOLD = 0.05
 """False discovery rate at which the number of genes is told."""
 
@@ -116,8 +122,8 @@ def _check_question(
 
 
 def _division(cut: str) -> Division:
-    if cut in ("median", "tertile", "quartile", "optimal"):
-        return cut  # type: ignore[return-value]  # checked in the line above
+    if cut in RULES:
+        return RULES[cut]
     remedy = "Use median, tertile, quartile, optimal, or a number in the unit of the gene."
     try:
         value = float(cut)

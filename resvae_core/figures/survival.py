@@ -45,8 +45,8 @@ def kaplan_meier_plot(
     ratio
         Hazard ratio to print.
     looked_at
-        How many genes were tested, and the q-value of the hazard ratio over them; None where
-        nothing is known of others.
+        How many tests were made (a gene in a cohort each), and the q-value of the hazard ratio
+        over them; None where nothing is known of others.
     synthetic
         Whether the cohort is synthetic; the figure then says so.
 
@@ -105,8 +105,8 @@ def kaplan_meier_takeaway(
 
 
 def _corrected_words(looked_at: tuple[int, float]) -> str:
-    n_genes, q_value = looked_at
-    return f"q = {q_value:.2g} (hazard ratio, over {n_genes:,} genes)"
+    n_tests, q_value = looked_at
+    return f"q = {q_value:.2g} (hazard ratio, over {n_tests:,} tests)"
 
 
 def _median_words(months: float) -> str:

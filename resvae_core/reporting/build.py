@@ -13,7 +13,7 @@ import pandas as pd
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.data.drugs import find_drug
 from resvae_core.data.pathways import load_pathways
-from resvae_core.data.uploads.record import UNIT_NAMES, QcRecord
+from resvae_core.data.uploads.record import UNIT_WORDS, QcRecord
 from resvae_core.errors import ConfigError
 from resvae_core.evaluation.cohort_scores import CohortPosition
 from resvae_core.explain.attribution import Attribution
@@ -440,7 +440,7 @@ def _provenance(forecast: Forecast, installed: Installed, card: Card, qc: QcReco
         set_created=installed.description.created,
         versions=tuple(map(_version, learned)),
         file_digest=qc.file_digest,
-        unit=UNIT_NAMES.get(qc.unit.value, qc.unit.value),  # type: ignore[call-overload]
+        unit=UNIT_WORDS.get(qc.unit.value, qc.unit.value),
         unit_confidence=round(qc.unit.confidence, 2),
         id_type=qc.id_type.value,
         conversion=qc.conversion,

@@ -81,7 +81,7 @@ class SurvivalResults:
     q_value
         Of the hazard ratio, corrected for `n_genes` genes; None where one gene was asked for.
     n_genes
-        Genes that were looked at.
+        Tests that were made, a gene in a cohort each.
     left_out
         Reason to the number of patients without a usable outcome.
     synthetic
@@ -220,12 +220,12 @@ def _search(results: SurvivalResults) -> Iterator[str]:
     shown = any(result is not None and not result.p_hidden for result in _with_p(results))
     if shown and results.n_genes > 1:
         yield (
-            f"{results.n_genes} genes were looked at: the p-values above are those of this one "
-            "alone, not corrected for that search."
+            f"{results.n_genes} tests were made, a gene in a cohort each: the p-values above are "
+            "those of this one alone, not corrected for that search."
         )
     if _corrected(results):
         yield (
-            f"Corrected for {results.n_genes} genes by Benjamini and Hochberg: q = "
+            f"Corrected for {results.n_genes} tests by Benjamini and Hochberg: q = "
             f"{results.q_value:.2g}."
         )
 

@@ -128,7 +128,7 @@ def test_once_every_gene_was_seen_each_gene_has_its_q_value(open_page) -> None:
     table = survival_results.screen("DEMO", "OS")
     row = table[table["gene"] == "TFF1"].iloc[0]
     assert (
-        f"q = {row['cox_q']:.2g} (hazard ratio, over {table['cox_q'].notna().sum():,} genes)"
+        f"q = {row['cox_q']:.2g} (hazard ratio, over {table['cox_q'].notna().sum():,} tests)"
         in shown
     )
 

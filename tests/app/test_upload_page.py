@@ -471,3 +471,13 @@ def test_selected_row_becomes_the_sample_and_none_changes_nothing(
     monkeypatch.setitem(wizard.st.session_state, "rows", {"selection": {"rows": rows}})
     wizard._take_sample("rows", ["P1", "P2"])
     assert session.sample == chosen
+
+
+def test_every_reason_of_the_range_check_has_its_fix() -> None:
+    reference = resources.model_set().references[predictions.PATIENTS]
+    lost = resources.demo_upload().expression.select(["DEMO-4"])
+    genes = [gene for gene in reference.genes if gene in lost.values.columns]
+    few = Expression(lost.values[genes[: len(genes) // 3]])
+    reasons = {why for one in (lost, few) for why in reference.assess(one)["reasons"].iloc[0]}
+    assert len({part for part in wizard.FIXES if any(part in why for why in reasons)}) == 3
+    assert all(wizard._fixes([why]) for why in reasons)

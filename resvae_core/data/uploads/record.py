@@ -22,6 +22,8 @@ UNIT_NAMES: dict[Unit, str] = {
     "fpkm": "FPKM",
     "log2": "log2(x + 1)",
 }
+UNIT_WORDS: dict[str, str] = {str(unit): word for unit, word in UNIT_NAMES.items()}
+"""The same by any text: what a record holds as the unit may be more than its names."""
 MAX_UNKNOWN = 200
 _NAMING = frozenset({"samples", "header"})
 _EXAMPLES = re.compile(r"\s*\(.*\)", re.DOTALL)

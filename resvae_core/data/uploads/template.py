@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from resvae_core.config import RESEARCH_USE
 from resvae_core.data.uploads.units import COMPLETE
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
 
 SAMPLE = "sample_1"
 EXAMPLE = "synthetic_example"
@@ -63,10 +67,10 @@ def template_workbook(genes: Sequence[str]) -> bytes:
 
 
 def _add_sheet(
-    book: object, title: str, sample: str, genes: Sequence[str], values: Sequence[float | str]
+    book: Workbook, title: str, sample: str, genes: Sequence[str], values: Sequence[float | str]
 ) -> None:
     """Write instructions, header and one row a gene; names as text, so that none becomes a date."""
-    sheet = book.create_sheet(title)  # type: ignore[attr-defined]
+    sheet = book.create_sheet(title)
     for line in INSTRUCTIONS:
         sheet.append([line])
     sheet.append(["gene", sample])

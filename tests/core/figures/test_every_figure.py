@@ -34,6 +34,7 @@ from resvae_core.figures.calibration import (
     reliability,
     reliability_takeaway,
 )
+from resvae_core.figures.contrast import contrast
 from resvae_core.figures.cut_scan import cut_scan_plot, cut_scan_takeaway
 from resvae_core.figures.explanation import waterfall, waterfall_takeaway
 from resvae_core.figures.forecasts import (
@@ -80,7 +81,7 @@ from resvae_core.figures.transfer import (
 )
 from resvae_core.survival import group_by_expression, kaplan_meier
 from resvae_core.tables import SurvivalOutcome
-from tests.core.figures.test_palette import GROUNDS, contrast
+from tests.core.figures.test_palette import GROUNDS
 
 MAY_BE_SYNTHETIC = (
     *("ranking", "models", "waterfall", "reference", "survival"),

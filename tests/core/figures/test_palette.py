@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from resvae_core.figures.contrast import contrast
 from resvae_core.figures.palette import (
     ABLATION_WORDS,
     CALLS,
@@ -19,20 +20,6 @@ from resvae_core.models.catalog import KINDS, floor_names
 from resvae_core.models.ensemble import Ensemble
 
 GROUNDS = {"light": "#FFFFFF", "dark": "#0E1117"}
-
-
-def luminance(colour: str) -> float:
-    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    red, green, blue = (
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG 2 contrast ratio."""
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("ground", GROUNDS.values())

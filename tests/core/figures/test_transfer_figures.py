@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from resvae_core.errors import InputDataError
+from resvae_core.figures.contrast import contrast
 from resvae_core.figures.palette import CALLS
 from resvae_core.figures.transfer import (
     alignment_shift,
@@ -18,7 +19,6 @@ from resvae_core.figures.transfer import (
     task_heatmap,
     task_heatmap_takeaway,
 )
-from tests.core.figures.test_palette import contrast
 
 
 def traces(figure) -> dict[str, object]:

@@ -92,7 +92,7 @@ def test_another_schema_is_refused(saved: Path) -> None:
 
 @pytest.mark.parametrize("key", ["genes", "types"])
 def test_genes_or_types_in_another_order_are_refused(saved: Path, key: str) -> None:
-    _edit_card(saved, lambda card: card.update({key: card[key][::-1]}))  # type: ignore[index]
+    _edit_card(saved, lambda card: card.update({key: card[key][::-1]}))
     with pytest.raises(ArtifactError, match="not those that the weights were made for"):
         load_cancer_type_model(saved)
 

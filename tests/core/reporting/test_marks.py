@@ -76,7 +76,7 @@ def test_bars_go_to_the_side_that_a_gene_argues_for() -> None:
 def test_as_many_of_a_hundred_lines_are_filled_as_resist(probability: float, filled: int) -> None:
     shapes = drawings.hundred_lines(probability, "resistant").shapes
     assert len(shapes) == 100
-    assert sum(shape.filled for shape in shapes) == filled  # type: ignore[union-attr]
+    assert sum(shape.filled for shape in shapes) == filled
 
 
 def test_marks_of_models_stand_where_their_probability_is(report: Report) -> None:

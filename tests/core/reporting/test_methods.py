@@ -104,8 +104,10 @@ def test_survival_methods_of_a_searched_cut_give_the_corrected_p_alone(patients)
     assert "corrected for the search" in text
     assert f"{test.test_name} (two-sided" not in text
     assert "Hothorn" in text
-    assert "Corrected for 12 genes by Benjamini and Hochberg: q = 0.04." in text
-    assert "12 genes were looked at: the p-values above are those of this one alone" in text
+    assert "Corrected for 12 tests by Benjamini and Hochberg: q = 0.04." in text
+    assert (
+        "12 tests were made, a gene in a cohort each: the p-values above are those of this" in text
+    )
     assert "without knowledge of the outcome" not in text
 
 
@@ -162,7 +164,7 @@ def test_survival_methods_hide_every_p_of_a_signal_that_few_patients_carry(patie
     )
     assert "p not shown: fewer than 10 patients differ in value from the rest." in text
     assert "p of gene not shown" in text
-    for hidden in ("p = ", "q = ", "Schoenfeld residuals (", "Corrected for", "looked at"):
+    for hidden in ("p = ", "q = ", "Schoenfeld residuals (", "Corrected for", "tests were made"):
         assert hidden not in text
 
 
@@ -176,8 +178,10 @@ def test_survival_methods_say_that_p_after_a_search_over_genes_is_uncorrected(pa
         test=survival.log_rank(outcome, groups),
         n_genes=200,
     )
-    assert "200 genes were looked at: the p-values above" in survival_methods(results)
-    assert "were looked at" not in survival_methods(replace(results, n_genes=1))
+    assert "200 tests were made, a gene in a cohort each: the p-values above" in survival_methods(
+        results
+    )
+    assert "tests were made" not in survival_methods(replace(results, n_genes=1))
 
 
 def test_survival_methods_say_whom_a_landmark_and_a_stratum_leave_out(patients) -> None:
