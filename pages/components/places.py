@@ -27,17 +27,12 @@ def why_unknown(session: Session) -> str:
     if known and (other := stated_type.contradiction(session)):
         return (
             "Place among patients with the same cancer: held back, the expression resembles "
-            f"{stated_type.name(other)} and {_name(session)} is stated."
+            f"{stated_type.name(other)} and {stated_type.name(session.cancer_type)} is stated."
         )
     return (
         "Place among patients with the same cancer: not assessable, no cohort of this type "
-        f"({_name(session)}) is here to compare with."
+        f"({stated_type.name(session.cancer_type)}) is here to compare with."
     )
-
-
-def _name(session: Session) -> str:
-    """Return the cancer type within a sentence."""
-    return stated_type.name(session.cancer_type)
 
 
 def place_of(session: Session, headline: Headline) -> CohortPosition | None:
@@ -67,7 +62,7 @@ def show_place(session: Session, headline: Headline, notes: tuple[str, ...]) -> 
         headline.probability,
         call=headline.call,
         drug=headline.drug,
-        cohort=f"TCGA {_name(session)}",
+        cohort=f"TCGA {stated_type.name(session.cancer_type)}",
         n_patients=place.n_patients if place else None,
         floor=headline.floor,
         synthetic=session.is_demo,
