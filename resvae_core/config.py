@@ -35,6 +35,15 @@ def artifacts_folder() -> Path:
     return Path(os.environ.get("RESVAE_ARTIFACTS") or PROJECT_ROOT / "artifacts")
 
 
+def state_folder() -> Path:
+    """Return the folder of what this installation writes: ``RESVAE_STATE``, else ``state/``.
+
+    Jobs and their results, settings, retrained model sets, and the database where no other is
+    named. It need not exist. Unlike `artifacts_folder`, it is worth a backup.
+    """
+    return Path(os.environ.get("RESVAE_STATE") or PROJECT_ROOT / "state")
+
+
 def data_folder() -> Path | None:
     """Return the folder of installed real data, or None where there is none.
 

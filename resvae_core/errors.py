@@ -87,6 +87,26 @@ class JobError(ResVAEError):
     """A job in a process of its own was cancelled, interrupted or failed."""
 
 
+class JobCancelledError(JobError):
+    """A job was asked to stop, and stops."""
+
+
+class JobInterruptedError(JobError):
+    """A job's process ended before its work did; the job can be resumed."""
+
+
+class EngineError(JobError):
+    """The workers that were to compute cannot be reached, or were lost again and again."""
+
+
+class AccessError(ResVAEError, PermissionError):
+    """Somebody asked for what their role does not allow."""
+
+
+class AuditError(ResVAEError):
+    """The audit trail was changed, or a line of it is missing."""
+
+
 class DeviceError(ResVAEError):
     """A compute device that was asked for is not there."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
@@ -11,6 +14,14 @@ import pytest
 from resvae_core.config import data_folder
 
 REQUIRED = frozenset(filter(None, os.environ.get("RESVAE_REQUIRE", "").split(",")))
+
+
+# nothing of this installation's own jobs, settings and model sets reaches a test, nor the reverse
+STATE = tempfile.mkdtemp(prefix="resvae-test-state-")
+os.environ["RESVAE_STATE"] = STATE
+atexit.register(shutil.rmtree, STATE, ignore_errors=True)
+for name in ("RESVAE_DATABASE_URL", "RESVAE_SCHEDULER"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""Who may do what, and a record of who did what."""

@@ -1,0 +1,130 @@
+"""The database of this installation: SQLite in the state folder, or PostgreSQL by URL.
+
+``RESVAE_DATABASE_URL`` names another one, for example
+``postgresql+psycopg://resvae@database/resvae``. Several processes, and with PostgreSQL several
+machines, use it at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from resvae_core.config import state_folder
+from resvae_core.errors import ConfigError
+
+DATABASE_VARIABLE = "RESVAE_DATABASE_URL"
+WAIT_SECONDS = 30
+"""How long one process waits for another's write."""
+IMMEDIATE = "resvae_immediate"
+DIALECTS = ("sqlite", "postgresql")
+
+
+def database_url() -> str:
+    """Return ``RESVAE_DATABASE_URL``, else a SQLite file in the state folder."""
+    return os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{state_folder() / 'resvae.sqlite'}"
+
+
+def open_database(url: str | None = None) -> Engine:
+    """Return the database, one pool of connections a process.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy's form; `database_url` where None.
+
+    Raises
+    ------
+    ConfigError
+        If the URL is none, or of a database that is not supported.
+    """
+    return _open(url or database_url(), os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _open(url: str, process: int) -> Engine:
+    try:
+        dialect = make_url(url).get_backend_name()
+        if dialect not in DIALECTS:
+            raise _unsupported(dialect)
+        if dialect == "postgresql":
+            return create_engine(url, pool_pre_ping=True)
+        state_folder().mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS})
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise _unsupported("") from error
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def create_tables(engine: Engine, tables: MetaData) -> None:
+    """Make the tables that are missing; several processes may do so at once.
+
+    Raises
+    ------
+    ConfigError
+        If the database cannot be reached or written.
+    """
+    try:
+        with exclusive(engine, "tables") as connection:
+            tables.create_all(connection)
+    except OperationalError as error:
+        # the text of the original error names hosts and users, not what was stored
+        raise ConfigError(
+            f"The database cannot be reached or written ({type(error.orig).__name__}).",
+            remedy=f"Check {DATABASE_VARIABLE}, that the server runs, and the permissions of "
+            "the state folder (RESVAE_STATE).",
+        ) from error
+
+
+@contextmanager
+def exclusive(engine: Engine, name: str) -> Iterator[Connection]:
+    """Open a transaction that one process at a time holds under a name.
+
+    It is committed at the end of the ``with`` block, rolled back if that raises, and let go when
+    its process dies. SQLite lets one process at a time write, whatever the name.
+    """
+    with engine.connect().execution_options(**{IMMEDIATE: True}) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        yield connection
+
+
+def is_unreachable(error: DBAPIError) -> bool:
+    """Tell whether an error says that the database is away, not that a statement is wrong."""
+    return isinstance(error, OperationalError) or error.connection_invalidated
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:
+    # SQLAlchemy's begin event opens transactions; the driver's own way does so too late
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # one that reads first and writes later would fail where another process writes between
+    immediate = connection.get_execution_options().get(IMMEDIATE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _unsupported(dialect: str) -> ConfigError:
+    found = f"names a database of the kind {dialect!r}" if dialect else "is no database URL"
+    return ConfigError(
+        f"{DATABASE_VARIABLE} {found}; SQLite or PostgreSQL was expected.",
+        remedy="Leave it unset, or use postgresql+psycopg://user@host/name.",
+    )

@@ -1,0 +1,1 @@
+"""Where the parts of a computation run: here, in processes of this machine, or on a cluster."""
