@@ -32,6 +32,7 @@ STAMP = VENV / "resvae-stamp"
 DEV_STAMP = VENV / "resvae-dev-stamp"
 REQUIREMENTS = ROOT / "requirements.txt"
 DEV_REQUIREMENTS = ROOT / "requirements-dev.txt"
+CONFIG = ROOT / ".streamlit" / "config.toml"
 
 PYTHONS = ((3, 11), (3, 12))
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -260,10 +261,38 @@ def open_when_ready(address: str, server: subprocess.Popen[bytes]) -> None:
             return
 
 
+def saved_theme(state: Path) -> str:
+    """Return the theme that the saved settings ask for; ``system`` where they do not."""
+    import tomllib
+
+    try:
+        settings = tomllib.loads((state / "settings.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "system"  # the pages say what is wrong with the file
+    return str(settings.get("theme", "system"))
+
+
+def theme_options(theme: str, config: Path = CONFIG) -> list[str]:
+    """Return Streamlit's options that show one theme to every browser.
+
+    Streamlit lets the browser choose wherever it has both a light and a dark theme, whatever
+    ``theme.base`` says; so both get the colours of the one.
+    """
+    import tomllib
+
+    themes = tomllib.loads(config.read_text(encoding="utf-8"))["theme"]
+    if theme not in ("light", "dark"):
+        return []
+    other = "light" if theme == "dark" else "dark"
+    return [f"--theme.{other}.{name}={value}" for name, value in themes[theme].items()]
+
+
 def start_dashboard(port: int, open_browser: bool) -> int:
     """Serve the dashboard until it is stopped; return the exit code."""
     address = f"http://{HOST}:{port}"
+    theme = saved_theme(Path(os.environ.get("RESVAE_STATE") or ROOT / "state"))
     command = (str(venv_python()), "-m", "streamlit", "run", "app.py", "--server.port", str(port))
+    command += tuple(theme_options(theme))
     server = subprocess.Popen(command, cwd=ROOT, env=child_environment())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"ResVAE: {address}   (stop with Ctrl+C)", flush=True)

@@ -21,7 +21,7 @@ with frame.open_page("overview") as session:
     forecast = predictions.forecast(session)
     assessable = verdicts.show_range(session, forecast)
     if session.story:
-        st.caption(session.story)
+        st.caption(resources.story_in_words(session.story))
     if assessable and session.drug:
         verdicts.show_headline(session, forecast)
         frame.link_to("explanation", session, f"Why? Genes behind {session.drug}")

@@ -10,4 +10,4 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from resvae_core.errors import ConfigError, DeviceError
@@ -120,6 +121,19 @@ def one_thread() -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(before)
+
+
+def peak_memory() -> int:
+    """Return the most memory in bytes that this process ever held; 0 where that is not told."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux: getrusage counts what the process that started this one held
+        text = status.read_text(encoding="ascii")
+        return int(text.split("VmHWM:")[1].split()[0]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def in_batches(n: int, batch: int, run: Callable[[int, int], Result]) -> list[Result]:

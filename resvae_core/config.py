@@ -10,6 +10,8 @@ RESEARCH_USE = "Research use only – not for diagnosis or treatment decisions"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 ASSETS = PROJECT_ROOT / "assets"
 CATALOG = ASSETS / "catalog"
+ARRIVING = "fetched"
+"""Folder of the data folder with what has arrived and what came when: no data by itself."""
 
 
 def models_folder() -> Path:
@@ -47,10 +49,13 @@ def state_folder() -> Path:
 def data_folder() -> Path | None:
     """Return the folder of installed real data, or None where there is none.
 
-    ``RESVAE_DATA`` if it is set, else ``data/`` in this project, else ``shared/data`` beside it.
+    ``RESVAE_DATA`` if it is set, else ``data/`` in this project where something is installed in it,
+    else ``shared/data`` beside it.
     """
     named = os.environ.get("RESVAE_DATA")
-    candidates = (
-        [Path(named)] if named else [PROJECT_ROOT / "data", PROJECT_ROOT.parent / "shared" / "data"]
-    )
-    return next((folder for folder in candidates if folder.is_dir()), None)
+    if named:
+        return Path(named) if Path(named).is_dir() else None
+    own, shared = PROJECT_ROOT / "data", PROJECT_ROOT.parent / "shared" / "data"
+    if own.is_dir() and any(path.name != ARRIVING for path in own.iterdir()):
+        return own
+    return shared if shared.is_dir() else None

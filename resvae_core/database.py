@@ -12,7 +12,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
@@ -27,6 +26,19 @@ WAIT_SECONDS = 30
 """How long one process waits for another's write."""
 IMMEDIATE = "resvae_immediate"
 DIALECTS = ("sqlite", "postgresql")
+POSTGRES = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server that is away is noticed within seconds."""
+_LOCK = text(
+    f"SELECT set_config('lock_timeout', '{WAIT_SECONDS}s', true), pg_advisory_xact_lock(:key)"
+)
+
+_open_ones: dict[tuple[str, int], Engine] = {}
 
 
 def database_url() -> str:
@@ -47,20 +59,34 @@ def open_database(url: str | None = None) -> Engine:
     ConfigError
         If the URL is none, or of a database that is not supported.
     """
-    return _open(url or database_url(), os.getpid())
+    address = url or database_url()
+    # connections do not survive a fork
+    key = (address, os.getpid())
+    if key not in _open_ones:
+        _open_ones[key] = _connect(address)
+    return _open_ones[key]
 
 
-@lru_cache(maxsize=8)
-def _open(url: str, process: int) -> Engine:
+def close_databases() -> None:
+    """Close this process's connections; the next use opens new ones."""
+    while _open_ones:
+        _, engine = _open_ones.popitem()
+        engine.dispose()
+
+
+def _connect(url: str) -> Engine:
     try:
         dialect = make_url(url).get_backend_name()
         if dialect not in DIALECTS:
             raise _unsupported(dialect)
         if dialect == "postgresql":
-            return create_engine(url, pool_pre_ping=True)
+            # parameters of statements may hold what is nobody's business: never in an error's text
+            return create_engine(
+                url, pool_pre_ping=True, connect_args=POSTGRES, hide_parameters=True
+            )
         state_folder().mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS})
-    except (ArgumentError, NoSuchModuleError) as error:
+        engine = create_engine(url, connect_args={"timeout": WAIT_SECONDS}, hide_parameters=True)
+    except (ArgumentError, ModuleNotFoundError, NoSuchModuleError) as error:
         raise _unsupported("") from error
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin)
@@ -75,11 +101,25 @@ def create_tables(engine: Engine, tables: MetaData) -> None:
     ConfigError
         If the database cannot be reached or written.
     """
+    with saying_when_away(), exclusive(engine, "tables") as connection:
+        tables.create_all(connection)
+
+
+@contextmanager
+def saying_when_away() -> Iterator[None]:
+    """Turn errors of a database that is away into one with a remedy; also a decorator.
+
+    Raises
+    ------
+    ConfigError
+        If the database cannot be reached or written.
+    """
     try:
-        with exclusive(engine, "tables") as connection:
-            tables.create_all(connection)
-    except OperationalError as error:
-        # the text of the original error names hosts and users, not what was stored
+        yield
+    except DBAPIError as error:
+        if not is_unreachable(error):
+            raise
+        # the text of the original error names hosts and users
         raise ConfigError(
             f"The database cannot be reached or written ({type(error.orig).__name__}).",
             remedy=f"Check {DATABASE_VARIABLE}, that the server runs, and the permissions of "
@@ -97,7 +137,7 @@ def exclusive(engine: Engine, name: str) -> Iterator[Connection]:
     with engine.connect().execution_options(**{IMMEDIATE: True}) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            connection.execute(_LOCK, {"key": key})
         yield connection
 
 

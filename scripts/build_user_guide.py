@@ -4,15 +4,19 @@
     PYTHONPATH=. python scripts/build_user_guide.py forest cut   # some, by name
 
 Starts a dashboard of its own, without any real data, so that the pictures show what ships; every
-patient in them is synthetic. Needs Chromium on the path.
+patient in them is synthetic. Pictures of the settings come from a second one, on a small synthetic
+installation, which trains for them. Needs Chromium on the path.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import re
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +43,8 @@ from tests.browser.journeys import (
     take_upload,
     write_upload,
 )
+from tests.browser.training import COMPARE, fill_in, open_training, start
+from tests.tiny_data import install_tiny_data
 
 DOCS = PROJECT_ROOT / "docs"
 WIDTH = 1280
@@ -68,6 +74,8 @@ class Picture:
         Selector of the one element that is shown; empty for the window.
     file
         Where it goes, within ``docs/``; ``images/<name>.png`` where empty.
+    trains
+        Whether it is of the installation with synthetic data.
     """
 
     lead: Callable[[Visitor, Path], None]
@@ -76,6 +84,7 @@ class Picture:
     top: str = ""
     only: str = ""
     file: str = ""
+    trains: bool = False
 
 
 def at_home(visitor: Visitor, folder: Path) -> None:
@@ -121,6 +130,34 @@ def at_link(link: str, heading: str, part: str = "") -> Callable[[Visitor, Path]
     return lead
 
 
+def at_form(visitor: Visitor, folder: Path) -> None:
+    """Fill in what is to be trained."""
+    open_training(visitor)
+    fill_in(visitor, "practice", "VAE_LS", "Random forest")
+
+
+def at_training(visitor: Visitor, folder: Path) -> None:
+    """Start a training, unless one runs or has run, and wait until folds are judged."""
+    open_training(visitor)
+    if visitor.page.get_by_text("Train practice").count() == 0:
+        fill_in(visitor, "practice", "VAE_LS", "Random forest")
+        start(visitor)
+    judged = visitor.page.get_by_text(re.compile("ROC AUC so far: .* over [3-9] folds"))
+    judged.or_(visitor.page.get_by_role("button", name=COMPARE)).first.wait_for(timeout=TRAINING_MS)
+
+
+def at_candidate(visitor: Visitor, folder: Path) -> None:
+    """Wait for the training's candidate and hold it against the active set."""
+    at_training(visitor, folder)
+    compare = visitor.page.get_by_role("button", name=COMPARE)
+    compare.wait_for(timeout=TRAINING_MS)
+    compare.click()
+    visitor.page.get_by_text(re.compile("Gates: ")).wait_for(timeout=TRAINING_MS)
+    visitor.settle()
+
+
+TRAINING_MS = 600_000
+"""The longest that a small training takes on a busy machine."""
 TABS = '[data-testid="stTabs"]'
 PLANTED = "/survival?cohort=DEMO&gene=TFF1"
 PICTURES = {
@@ -146,6 +183,9 @@ PICTURES = {
     "forest": Picture(at_link(PLANTED, "Survival", "Adjusted"), top=TABS),
     "survival-dark": Picture(at_link(PLANTED, "Survival"), height=1350, scheme="dark"),
     "models": Picture(at_link("/models", "Models"), top=TABS),
+    "settings": Picture(at_form, top=TABS, trains=True),
+    "settings-running": Picture(at_training, height=1150, top=TABS, trains=True),
+    "settings-sets": Picture(at_candidate, height=1250, top=TABS, trains=True),
 }
 
 
@@ -156,15 +196,36 @@ def main() -> None:
     names = parser.parse_args().names or list(PICTURES)
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        nothing = {"RESVAE_DATA": str(Path(folder) / "no-data")}
-        with running_server(Path(folder), nothing) as server:
+        with two_servers(Path(folder)) as servers:
             for name in names:
+                server = servers[PICTURES[name].trains]
                 content = take(PICTURES[name], browser, server, Path(folder))
                 file = DOCS / (PICTURES[name].file or f"images/{name}.png")
                 file.parent.mkdir(exist_ok=True)
                 file.write_bytes(content)
                 print(f"{file.relative_to(PROJECT_ROOT)}: {len(content) / 1000:.0f} kB")
         browser.close()
+
+
+@contextmanager
+def two_servers(folder: Path) -> Iterator[dict[bool, Server]]:
+    """Start a dashboard without data and one with a synthetic installation, each on its own."""
+    environments = {}
+    for trains, name in ((False, "plain"), (True, "training")):
+        place = folder / name
+        place.mkdir()
+        environments[trains] = {
+            "RESVAE_STATE": str(place / "state"),
+            "RESVAE_DATA": str(place / "data"),
+            "RESVAE_ENGINE": "serial",
+        }
+    install_tiny_data(folder / "training" / "data")
+    with (
+        running_server(folder / "plain", environments[False]) as plain,
+        running_server(folder / "training", environments[True]) as training,
+    ):
+        yield {False: plain, True: training}
+    shutil.rmtree(folder / "training" / "state", ignore_errors=True)  # its worker ends without it
 
 
 def take(picture: Picture, browser: Browser, server: Server, folder: Path) -> bytes:

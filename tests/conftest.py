@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Generator
@@ -31,6 +32,27 @@ def data() -> Path:
     if folder is None:
         pytest.skip("needs the real data of ../shared/data, which is not here")
     return folder
+
+
+@pytest.fixture
+def postgres() -> Generator[str]:
+    """Return the URL of an empty database of the PostgreSQL server for tests, which goes again."""
+    server = os.environ.get("RESVAE_TEST_POSTGRES_URL")
+    if not server:
+        pytest.skip("needs a PostgreSQL server: RESVAE_TEST_POSTGRES_URL, see CONTRIBUTING.md")
+    from sqlalchemy import create_engine, make_url, text
+    from sqlalchemy.pool import NullPool
+
+    from resvae_core.database import close_databases
+
+    name = f"resvae_test_{secrets.token_hex(6)}"
+    engine = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    close_databases()
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -93,5 +93,5 @@ def test_variables_that_compose_asks_for_are_in_the_example() -> None:
     text = COMPOSE.read_text(encoding="utf-8")
     required = set(re.findall(r"\$\{(\w+):\?", text))
     example = (PROJECT_ROOT / "deploy/example.env").read_text(encoding="utf-8")
-    assert required == {"POSTGRES_PASSWORD", "RESVAE_COOKIE_SECRET"}
+    assert required == {"POSTGRES_PASSWORD", "RESVAE_COOKIE_SECRET", "RESVAE_ACCESS"}
     assert all(re.search(rf"^{name}=$", example, re.MULTILINE) for name in required)

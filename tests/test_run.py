@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -171,3 +172,25 @@ def test_all_checks_run_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None
     assert run.run_checks(["-q"]) == 1
     assert len(commands) == len(run.CHECKS) + 1
     assert commands[-1][1:] == [*run.PYTEST, "-q"]
+
+
+def test_theme_of_the_settings_is_asked_for_and_broken_settings_ask_for_none(
+    tmp_path: Path,
+) -> None:
+    assert run.saved_theme(tmp_path) == "system"
+    file = tmp_path / "settings.toml"
+    file.write_text('theme = "dark"', encoding="utf-8")
+    assert run.saved_theme(tmp_path) == "dark"
+    file.write_text("theme =", encoding="utf-8")
+    assert run.saved_theme(tmp_path) == "system"
+
+
+def test_one_theme_for_everybody_gives_its_colours_to_both() -> None:
+    themes = tomllib.loads(run.CONFIG.read_text(encoding="utf-8"))["theme"]
+    # what only one of them sets would stay beside the colours of the other
+    assert set(themes["light"]) == set(themes["dark"])
+    dark = run.theme_options("dark")
+    assert "--theme.light.backgroundColor=#0E1117" in dark
+    assert len(dark) == len(themes["dark"])
+    assert "--theme.dark.backgroundColor=#FFFFFF" in run.theme_options("light")
+    assert run.theme_options("system") == []

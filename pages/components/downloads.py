@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.components.state import load_session
+from pages.components.trail import recorded_export
+from resvae_core.access.audit import as_subject
 from resvae_core.config import RESEARCH_USE
 
 if TYPE_CHECKING:
@@ -27,10 +31,19 @@ def csv_text(table: pd.DataFrame, *, notes: tuple[str, ...] = ()) -> str:
 
 
 def csv_button(table: pd.DataFrame, name: str, *, notes: tuple[str, ...] = ()) -> None:
-    """Offer a table as ``resvae-<name>.csv``."""
+    """Offer a table as ``resvae-<name>.csv``; it is written, and recorded, when it is asked for."""
+    session = load_session()
+    # what is about the upload names its file in the notes
+    upload = session.upload
+    about_upload = upload is not None and any(upload.qc.file_digest in note for note in notes)
     st.download_button(
         "Download table (CSV)",
-        csv_text(table, notes=notes),
+        recorded_export(
+            "export.table",
+            as_subject("table", name),
+            partial(csv_text, table, notes=notes),
+            session=session if about_upload else None,
+        ),
         file_name=f"resvae-{name}.csv",
         mime="text/csv",
         key=f"download_{name}",

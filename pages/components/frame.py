@@ -13,10 +13,12 @@ from functools import partial
 
 import streamlit as st
 
-from pages.components import messages, pickers, resources, tour
+from pages.components import identity, job_chip, messages, pickers, resources, tour
 from pages.components.state import Session, load_session
 from resvae_core import __version__
+from resvae_core.access.roles import Actor
 from resvae_core.config import ASSETS, RESEARCH_USE
+from resvae_core.settings import load_settings
 
 BRAND = ASSETS / "brand"
 
@@ -59,6 +61,7 @@ SECTIONS: dict[str, dict[str, Page]] = {
     },
     "System": {
         "models": Page("pages/models.py", "Models", ":material/leaderboard:"),
+        "settings": Page("pages/settings.py", "Settings", ":material/settings:"),
     },
 }
 PAGES = {name: page for section in SECTIONS.values() for name, page in section.items()}
@@ -85,17 +88,21 @@ def open_page(name: str) -> Iterator[Session]:
         page_icon=str(BRAND / "favicon.png"),
         layout="wide",
     )
+    visitor = identity.admit()
+    resources.begin_run()
     session = load_session()
     if name != "upload":
         session.let_go()
     problems = session.read_link(st.query_params.to_dict())
     with messages.Guarded():
-        _ribbon()
+        _ribbon(session)
         pickers.context_bar(session)
     session.write_link()
-    _menu(session)
+    _menu(session, visitor)
     for problem in problems:
         messages.show_error(problem)
+    with messages.Guarded():
+        load_settings()  # broken ones are no defaults: that is said on every page
     with messages.Guarded():
         tour.show_panel(session, name, PAGES, partial(go_to, session=session))
     try:
@@ -122,7 +129,7 @@ def link_to(name: str, session: Session, label: str) -> None:
     st.page_link(page.script, label=label, icon=page.icon, query_params=session.link())
 
 
-def _menu(session: Session) -> None:
+def _menu(session: Session, visitor: Actor) -> None:
     """Draw the logo and our menu in the sidebar."""
     st.logo(str(BRAND / "logo.svg"), icon_image=str(BRAND / "mark.svg"), size="large")
     with st.sidebar:
@@ -131,11 +138,15 @@ def _menu(session: Session) -> None:
                 st.caption(section)
             for name, page in pages.items():
                 link_to(name, session, page.title)
+        identity.show_visitor(visitor)
 
 
-def _ribbon() -> None:
-    """Say what the tool is not for, above everything else."""
-    st.badge(RESEARCH_USE, icon=":material/science:", color="orange")
+def _ribbon(session: Session) -> None:
+    """Say what the tool is not for, above everything else; beside it, what runs."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(RESEARCH_USE, icon=":material/science:", color="orange")
+        with messages.Guarded():
+            job_chip.show(session)
 
 
 def _footer() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from pages.components import predictions, resources
+from pages.components import predictions, resources, trail
 from pages.components.messages import empty_state, plain, show_error
 from pages.components.state import Session, load_session
 from resvae_core.data.uploads.record import UNIT_NAMES, FileIdType, Orientation
@@ -94,6 +94,7 @@ def _accept(session: Session, file: UploadedFile) -> None:
     pseudonymous, position = session.intake.pseudonymous, _position(session)
     overrides = session.intake.overrides or UploadOverrides()
     upload = resources.read_upload(file, file.name, overrides)
+    trail.record_reading(upload.qc.file_digest)
     before = session.upload
     if before is not None and before.qc.file_digest != upload.qc.file_digest:
         # what was stated was stated of another patient

@@ -1,31 +1,36 @@
-"""Long computations from a page: started by a button, watched while they run, kept when done."""
+"""A cohort's attributions: computed by a job, found again by everybody, watched while it runs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from pages.components import messages, resources
+from pages.components.permissions import act, show_refusal, why_not
 from resvae_core.errors import JobError
-from resvae_core.jobs.job import Job
+from resvae_core.jobs import service
+from resvae_core.jobs.task_attribution import RESULT_FILE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
+    from resvae_core.access.roles import Actor
+    from resvae_core.jobs.record import JobRecord
+
+TASK = "attribute_cohort"
 POLL_SECONDS = 1.0
-MAX_RESULTS = 8
+ACTIVE = ("queued", "running")
 
 
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _jobs() -> dict[str, Job]:
-    """Return what runs or has run; public or synthetic cohorts alone, so shared by all."""
-    return {}
+@st.cache_data(max_entries=8, show_spinner=False)
+def _result(job_id: str, _path: Path) -> pd.DataFrame:
+    """Read a result; public or synthetic cohorts alone, so shared by all."""
+    import pandas as pd
 
-
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _results() -> dict[str, pd.DataFrame]:
-    return {}
+    return pd.read_parquet(_path)
 
 
 def cohort_attribution(cohort: str, drug: str, model: str) -> pd.DataFrame | None:
@@ -36,65 +41,75 @@ def cohort_attribution(cohort: str, drug: str, model: str) -> pd.DataFrame | Non
     cohort, drug, model
         Names: nothing of a patient is handed over.
     """
-    key = f"{cohort}_{drug}_{model}_{resources.set_digest()}"
-    if key in _results():
-        return _results()[key]
-    job = _jobs().get(key)
-    if job is None:
-        _offer(key, cohort, drug, model)
-    else:
-        _watch(key, job)
-    return _results().get(key)
+    arguments = {
+        "cohort": cohort,
+        "drug": drug,
+        "model": model,
+        "set_digest": resources.set_digest(),
+    }
+    job = service.find_job(TASK, arguments)
+    if job is not None and job.state == "done":
+        path = service.job_folder(job.id) / RESULT_FILE
+        if path.is_file():
+            return _result(job.id, path)
+        job = None  # somebody removed the file: it is computed again
+    if job is not None and job.state in ACTIVE:
+        _watch(job.id)
+        return None
+    if job is not None and job.error is not None:
+        messages.show_error(JobError(job.error[0], remedy=job.error[1]))
+    _offer(arguments, again=job is not None)
+    return None
 
 
-def _offer(key: str, cohort: str, drug: str, model: str) -> None:
-    st.caption("Takes up to a minute, in a process of its own: the page stays usable.")
+def _offer(arguments: dict[str, Any], *, again: bool) -> None:
+    """Offer to start; whoever may not sees why."""
+    reason = why_not("score")
+    st.caption(reason or "Takes up to a minute, in a process of its own: the page stays usable.")
     st.button(
-        "Explain every patient of the cohort",
+        "Try again" if again else "Explain every patient of the cohort",
         icon=":material/play_arrow:",
-        key=f"start_{key}",
-        on_click=_start,
-        args=(key, cohort, drug, model),
+        key="start_" + "_".join(arguments.values()),
+        disabled=bool(reason),
+        on_click=act,
+        args=(_start, arguments),
     )
+    show_refusal()
 
 
-def _start(key: str, cohort: str, drug: str, model: str) -> None:
-    if key not in _jobs():  # another visitor may have been faster
-        arguments = {"cohort": cohort, "drug": drug, "model": model}
-        _jobs()[key] = Job.start("attribute_cohort", arguments)
+def _start(arguments: dict[str, Any], *, actor: Actor) -> None:
+    """Start a job, or go on with one that was interrupted."""
+    job = service.find_job(TASK, arguments)
+    if job is not None and job.state in service.RESUMABLE:
+        service.resume(job.id, actor=actor)
+    else:
+        service.submit(TASK, arguments, actor=actor)
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _watch(key: str, job: Job) -> None:
+def _watch(job_id: str) -> None:
     """Show progress until the job ends; then the whole page runs again."""
-    if key not in _jobs():
-        return
-    if job.state == "running":
-        done, total = job.progress()
-        words = f"Explained {done} of {total} patients" if total else "Loading cohort and models …"
-        st.progress(done / total if total else 0.0, text=words)
-        st.button("Stop", icon=":material/stop:", key=f"stop_{key}", on_click=_stop, args=(key,))
-        return
-    try:
-        _keep(key, job.result())
-    except JobError as error:
-        messages.show_error(error)
-        st.button("Try again", key=f"again_{key}", on_click=_stop, args=(key,))
-        return
-    _jobs().pop(key)
-    job.forget()
-    st.rerun()
+    with messages.Guarded():
+        service.recover()
+        job = service.get_job(job_id)
+        if job.state not in ACTIVE:
+            st.rerun()
+        st.progress(job.fraction or 0.0, text=_words(job))
+        reason = why_not("score")
+        st.button(
+            "Stop",
+            icon=":material/stop:",
+            key=f"stop_{job.id}",
+            disabled=bool(reason),
+            help=reason or None,
+            on_click=act,
+            args=(service.cancel, job.id),
+        )
 
 
-def _keep(key: str, table: pd.DataFrame) -> None:
-    """Keep a result, and no more of them than a few."""
-    results = _results()
-    results[key] = table
-    while len(results) > MAX_RESULTS:
-        results.pop(next(iter(results)))
-
-
-def _stop(key: str) -> None:
-    job = _jobs().pop(key, None)
-    if job is not None:
-        job.cancel()
+def _words(job: JobRecord) -> str:
+    if job.position is not None:
+        return f"Waits, place {job.position} in the queue"
+    if not job.total:
+        return "Loading cohort and models …"
+    return f"Explained {job.done} of {job.total} patients"

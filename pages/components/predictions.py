@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components import resources
+from pages.components import resources, trail
+from resvae_core.access.audit import as_subject
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,15 +37,18 @@ def forecast(session: Session) -> Forecast:
     # within a cached function its own spinner, which says that this happens once, stays hidden
     resources.model_set()
     expression = session.expression()
-    digest = resources.set_digest()
-    return _forecast(expression.digest(), session.cancer_type, digest, expression)
+    digest, sample = resources.set_digest(), expression.digest()
+    trail.record_result("prediction.made", session, sample, as_subject("sample", sample[:16]))
+    return _forecast(sample, session.cancer_type, digest, expression)
 
 
 def forecast_of_all(session: Session) -> Forecast:
     """Predict all drugs with all models for every sample of the upload, each on its own."""
     expression = session.parsed().expression
-    digest = resources.set_digest()
-    return _forecast(expression.digest(), session.cancer_type, digest, expression)
+    digest, samples = resources.set_digest(), expression.digest()
+    subject = as_subject("samples", str(len(expression.samples)))
+    trail.record_result("prediction.made", session, samples, subject)
+    return _forecast(samples, session.cancer_type, digest, expression)
 
 
 @st.cache_data(max_entries=16, scope="session", show_spinner="Predicting …")
@@ -135,7 +139,9 @@ def attributions(session: Session, background: str = "") -> dict[str, Attributio
     chosen = background or session.background
     code = session.cancer_type if chosen == "cohort" else ""
     key = (session.drug, code, resources.set_digest())
-    return _explain(expression.digest(), *key, expression)
+    sample = expression.digest()
+    trail.record_result("explanation.made", session, sample, as_subject("drug", session.drug))
+    return _explain(sample, *key, expression)
 
 
 @st.cache_data(max_entries=8, scope="session", show_spinner="Explaining …")
@@ -261,3 +267,4 @@ def forget_patient() -> None:
     """Drop what was computed of this session's samples."""
     for cached in (_forecast, _ranges, _suggestions, _explain, _positions, _stability):
         cached.clear()
+    trail.forget()

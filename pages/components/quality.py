@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.components import columns, intake, panels, predictions
 from pages.components.messages import plain
+from pages.components.trail import recorded_export
 from resvae_core.config import RESEARCH_USE
 from resvae_core.data.privacy import find_identifiers
 from resvae_core.data.uploads.record import MAX_UNKNOWN, UNIT_WORDS
@@ -210,7 +212,12 @@ def download_record(session: Session) -> None:
     }
     st.download_button(
         "Download the quality record (JSON)",
-        json.dumps(record, indent=1, ensure_ascii=False, default=str),
+        recorded_export(
+            "export.table",
+            "table:quality-record",
+            partial(json.dumps, record, indent=1, ensure_ascii=False, default=str),
+            session=session,
+        ),
         file_name="resvae-quality-record.json",
         mime="application/json",
         icon=":material/download:",

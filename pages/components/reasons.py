@@ -12,7 +12,7 @@ from pages.components.pickers import cohort_word
 from pages.components.state import SYNTHETIC_COHORT, Session
 from resvae_core.figures.beeswarm import attribution_bands, beeswarm, shared_genes
 from resvae_core.figures.explanation import waterfall
-from resvae_core.figures.palette import model_word
+from resvae_core.figures.palette import FIVE, model_word
 from resvae_core.figures.pathways import pathway_bars
 from resvae_core.figures.swarm_table import swarm_table
 
@@ -78,6 +78,15 @@ def _base_word(session: Session) -> str:
 
 def show_shared(session: Session, forecast: Forecast) -> None:
     """Show the genes that at least three of the five models name for this score."""
+    from resvae_core.explain.consensus import SHARED_BY
+
+    present = [kind for kind in FIVE if kind in resources.models_in_use().learned]
+    if len(present) < SHARED_BY:
+        st.markdown(
+            f"Not assessable: {SHARED_BY} of the five models would have to name a gene, and the "
+            f"active model set has {len(present)} of them."
+        )
+        return
     table = predictions.shared_genes(session)
     st.caption(
         "Genes among the 20 largest parts of at least three of the five models, in one direction. "

@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.components import places, predictions, resources, stated_type, validation, verdicts
-from pages.components.contrast import on_primary
+from pages.components import (
+    places,
+    predictions,
+    resources,
+    stated_type,
+    trail,
+    validation,
+    verdicts,
+)
+from pages.components.contrast import on_primary, shown_theme
 from pages.components.state import Session, load_session
+from resvae_core.access.audit import as_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,10 +102,9 @@ def gather(session: Session, forecast: Forecast) -> Report:
 
 
 def _installed() -> Installed:
-    from resvae_core.registry.description import describe_model_set
     from resvae_core.reporting import Installed
 
-    return Installed(describe_model_set(), resources.cards(), resources.thresholds())
+    return Installed(resources.models_in_use(), resources.cards(), resources.thresholds())
 
 
 def _words(session: Session, headline: Headline) -> Words:
@@ -152,7 +160,12 @@ def _download(
 ) -> None:
     st.download_button(
         on_primary(label) if primary else label,
-        partial(write, report),
+        trail.recorded_export(
+            "export.bundle" if ending == "zip" else "export.report",
+            as_subject("format", ending),
+            partial(write, report),
+            session=load_session(),
+        ),
         # the sample's name stays out of the file's name
         file_name=f"resvae-report.{ending}",
         mime=MIME[ending],
@@ -171,7 +184,7 @@ def show_preview(report: Report) -> None:
     """
     from resvae_core.reporting import write_html
 
-    scheme = "dark" if st.context.theme.type == "dark" else "light"
+    scheme = "dark" if shown_theme() == "dark" else "light"
     page = b64encode(write_html(report, scheme=scheme).encode()).decode()
     with st.container(border=True):
         st.iframe(

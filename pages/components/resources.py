@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import streamlit as st
@@ -18,24 +19,33 @@ from resvae_core.config import ASSETS, data_folder, models_folder
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.errors import ArtifactError
 from resvae_core.registry.description import SetDescription, describe_model_set
+from resvae_core.registry.pointer import SHIPPED
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from resvae_core.data.cohorts import CohortData
+    from resvae_core.data.screens import Survey
     from resvae_core.data.uploads import Upload, UploadOverrides
     from resvae_core.evaluation.cohort_scores import CohortPosition
     from resvae_core.explain.attribution import Background
     from resvae_core.explain.enrichment import Enrichment
     from resvae_core.explain.maps import LineMap, Space
     from resvae_core.explain.neighbours import PatientGroup
+    from resvae_core.jobs.record import JobRecord
     from resvae_core.models.cancer_type import CancerTypeModel
     from resvae_core.models.model_set import ModelSet
     from resvae_core.registry.card import Card
+    from resvae_core.registry.comparison import SetComparison
     from resvae_core.registry.evidence import Evidence
+    from resvae_core.registry.gates import Gate
+    from resvae_core.registry.library import SetEntry
+    from resvae_core.registry.training_request import Estimate, Problem, TrainingRequest
     from resvae_core.tables import Screen
 
 DEMO = ASSETS / "demo"
+IN_USE = "model_set_in_use"
+"""Key of the model set that the page being drawn reads, from its first line to its last."""
 SHIPPED_NOTE = (
     "Aggregates of the real cohort that travel with the models: its patients are not installed "
     "here. Curves exist for the leading genes of each drug."
@@ -52,10 +62,115 @@ def demo_stories() -> list[dict[str, str]]:
     return stories
 
 
+def active_jobs() -> list[JobRecord]:
+    """Return what runs or waits, at most two seconds old; what runs comes first."""
+    from resvae_core.database import database_url
+
+    return _active_jobs(database_url())
+
+
+@st.cache_data(ttl=2.0, max_entries=2, show_spinner=False)
+def _active_jobs(database: str) -> list[JobRecord]:
+    from resvae_core.jobs.service import list_jobs
+
+    found = list_jobs(states=("running", "queued"))
+    return sorted(found, key=lambda job: (job.state == "queued", job.submitted_at))
+
+
+def forget_active_jobs() -> None:
+    """Have the next page ask anew, after somebody started or stopped a job."""
+    _active_jobs.clear()
+
+
+def story_in_words(sentence: str) -> str:
+    """Return what to expect of a demo patient; with another model set, whose expectation it is."""
+    if models_in_use().id == SHIPPED:
+        return sentence
+    return f"With the model set that came with the program: {sentence}"
+
+
+def begin_run() -> None:
+    """Settle which model set this run of a page reads; the frame calls it before anything else.
+
+    A set that is promoted while the page is drawn shows on the next run: no page, and no result,
+    is a mixture of two. Fragments and callbacks belong to the run before them.
+    """
+    try:
+        st.session_state[IN_USE] = describe_model_set()
+    except ArtifactError:
+        st.session_state[IN_USE] = None
+
+
+def models_in_use() -> SetDescription:
+    """Describe the model set that this run reads, without loading it.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none, or the active one is missing or altered.
+    """
+    found: SetDescription | None = st.session_state.get(IN_USE)
+    return found or describe_model_set()
+
+
+def training_survey() -> Survey | None:
+    """Return what a training would learn from; None where nothing is installed.
+
+    Raises
+    ------
+    InputDataError
+        If what is installed is not complete.
+    """
+    stamp = _training_stamp()
+    return _training_survey(stamp) if stamp else None
+
+
+def first_request(survey: Survey) -> TrainingRequest:
+    """Return what the training form says before anybody has changed it."""
+    from resvae_core.registry.training_request import TrainingRequest
+
+    return TrainingRequest(name="candidate", genes="genome" if survey.genome_wide else "panel")
+
+
+def training_problems(request: TrainingRequest) -> list[Problem]:
+    """Return what is wrong with a request, on what is installed now."""
+    from resvae_core.registry.training_request import check_request
+
+    return check_request(request, data_folder())
+
+
+def training_estimate(request: TrainingRequest) -> Estimate:
+    """Return what a training will take, with as many workers as the settings say."""
+    from resvae_core.engine.engine import n_cores
+    from resvae_core.registry.training_request import estimate
+    from resvae_core.settings import load_settings
+
+    return estimate(request, data_folder(), load_settings().n_workers or n_cores())
+
+
+def _training_stamp() -> str:
+    """Return what changes when other training data are installed; empty where there are none."""
+    from resvae_core.data.screens import source_files
+
+    folder = data_folder()
+    if folder is None:
+        return ""
+    found = [(path, path.stat()) for path in source_files(folder)]
+    return ";".join(f"{path}:{stat.st_size}:{stat.st_mtime_ns}" for path, stat in found)
+
+
+@st.cache_resource(max_entries=1, show_spinner="Looking at the training data …")
+def _training_survey(stamp: str) -> Survey | None:
+    from resvae_core.data.screens import survey
+
+    folder = data_folder()
+    return None if folder is None else survey(folder)
+
+
 def installed_models() -> SetDescription | None:
     """Describe the model set without loading it; None where there is none."""
     try:
-        return describe_model_set()
+        return models_in_use()
     except ArtifactError:
         return None
 
@@ -168,11 +283,17 @@ def cohort_endpoints(code: str) -> list[str]:
     return [name for name, event in events.items() if event in clinical and clinical[event].any()]
 
 
-@st.cache_resource(max_entries=1, show_spinner="Loading the models (once) …")
-def _model_set(digest: str) -> ModelSet:
+# two sets fit: the one that was promoted, and the one that those who still read it use
+@st.cache_resource(max_entries=2, show_spinner="Loading the models (once) …")
+def _model_set(digest: str, _folder: Path) -> ModelSet:
     from resvae_core.registry.store import load_model_set
 
-    return load_model_set()
+    loaded = load_model_set(_folder)
+    if loaded.digest != digest:
+        raise ArtifactError(
+            "The model set was replaced while it was read.", remedy="Load the page again."
+        )
+    return loaded
 
 
 def model_set() -> ModelSet:
@@ -183,31 +304,42 @@ def model_set() -> ModelSet:
     ArtifactError
         If they are missing or altered.
     """
-    return _model_set(set_digest())
+    return _model_set(*_in_use())
+
+
+def _in_use() -> tuple[str, Path]:
+    """Return digest and folder of the models of this run: key and unhashed part of a cache."""
+    described = models_in_use()
+    return described.digest, described.folder
 
 
 def set_digest() -> str:
-    """Return the digest of the model set on disk: it changes when another set is installed."""
-    return describe_model_set().digest
+    """Return the digest of the model set that this run reads."""
+    return models_in_use().digest
 
 
-@st.cache_data(max_entries=2, show_spinner=False)
-def _cards(digest: str) -> list[Card]:
+def models_stamp() -> str:
+    """Return name and first digits of the digest of the model set, as results name it."""
+    return models_in_use().stamp
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _cards(digest: str, _folder: Path) -> list[Card]:
     from resvae_core.registry.store import list_cards
 
-    return list_cards()
+    return list_cards(_folder)
 
 
 def cards() -> list[Card]:
     """Return the model cards, learned models first."""
-    return _cards(set_digest())
+    return _cards(*_in_use())
 
 
-@st.cache_data(max_entries=12, show_spinner=False)
-def _evaluation(name: str, digest: str) -> pd.DataFrame:
+@st.cache_data(max_entries=24, show_spinner=False)
+def _evaluation(name: str, digest: str, _folder: Path) -> pd.DataFrame:
     from resvae_core.registry.store import load_evaluation
 
-    return load_evaluation(name)
+    return load_evaluation(name, _folder)
 
 
 def evaluation(name: str) -> pd.DataFrame:
@@ -218,7 +350,7 @@ def evaluation(name: str) -> pd.DataFrame:
     ArtifactError
         If the set was saved without it.
     """
-    return _evaluation(name, set_digest())
+    return _evaluation(name, *_in_use())
 
 
 def evaluation_if_any(name: str) -> pd.DataFrame | None:
@@ -229,11 +361,57 @@ def evaluation_if_any(name: str) -> pd.DataFrame | None:
         return None
 
 
-@st.cache_resource(max_entries=16, show_spinner="Reading the findings …")
-def _evidence(name: str, digest: str) -> pd.DataFrame:
+@st.cache_data(max_entries=8, show_spinner="Comparing the sets …")
+def _set_comparison(digests: str, _candidate: SetEntry, _active: SetEntry) -> SetComparison:
+    from resvae_core.registry.comparison import compare_sets
+
+    return compare_sets(_candidate, _active)
+
+
+def set_comparison(candidate: SetEntry, active: SetEntry) -> SetComparison:
+    """Compare a candidate with the active set by what both were judged at."""
+    return _set_comparison(f"{candidate.digest} {active.digest}", candidate, active)
+
+
+@st.cache_data(max_entries=8, show_spinner="Asking the gates: the candidate is tried …")
+def _gates(key: str, _candidate: SetEntry, _active: SetEntry) -> list[Gate]:
+    from resvae_core.registry.gates import check_gates
+
+    return check_gates(_candidate, _active)
+
+
+def gates(candidate: SetEntry, active: SetEntry) -> list[Gate]:
+    """Return how a candidate stands at the gates; promoting it asks them again."""
+    from resvae_core.registry.drift import drift_stamp
+    from resvae_core.registry.store import files_stamp
+
+    files = files_stamp(candidate.folder) if candidate.digest else ""
+    key = (candidate.digest, active.digest, drift_stamp(candidate), files)
+    return _gates(" ".join(key), candidate, active)
+
+
+def set_drift(candidate: SetEntry, active: SetEntry) -> pd.DataFrame | None:
+    """Return a candidate's prediction drift; None where it was not computed against this set."""
+    from resvae_core.registry.drift import load_drift
+
+    return load_drift(candidate, active)
+
+
+def evidence_of(entry: SetEntry) -> Evidence | None:
+    """Return what findings were computed with a set; None where there are none."""
+    from resvae_core.registry.evidence import describe_evidence
+
+    try:
+        return describe_evidence(entry.folder)
+    except ArtifactError:
+        return None
+
+
+@st.cache_resource(max_entries=32, show_spinner="Reading the findings …")
+def _evidence(name: str, digest: str, _folder: Path) -> pd.DataFrame:
     from resvae_core.registry.evidence import load_evidence
 
-    return load_evidence(name)
+    return load_evidence(name, _folder)
 
 
 def evidence(name: str) -> pd.DataFrame:
@@ -244,7 +422,7 @@ def evidence(name: str) -> pd.DataFrame:
     ArtifactError
         If there is none, or it was computed with another model set.
     """
-    return _evidence(name, set_digest())
+    return _evidence(name, *_in_use())
 
 
 def evidence_if_any(name: str) -> pd.DataFrame | None:
@@ -264,10 +442,10 @@ def panel_sentences() -> list[str]:
 
 
 @st.cache_data(max_entries=2, show_spinner=False)
-def _evidence_about(digest: str) -> Evidence:
+def _evidence_about(digest: str, _folder: Path) -> Evidence:
     from resvae_core.registry.evidence import describe_evidence
 
-    return describe_evidence()
+    return describe_evidence(_folder)
 
 
 def evidence_about() -> Evidence:
@@ -278,7 +456,7 @@ def evidence_about() -> Evidence:
     ArtifactError
         If there is none for the installed models.
     """
-    return _evidence_about(set_digest())
+    return _evidence_about(*_in_use())
 
 
 def positive_controls(kind: str) -> tuple[pd.DataFrame, pd.DataFrame] | None:
@@ -442,7 +620,7 @@ def percentile_in_cohort(
     return None if rows is None else position_in_cohort(rows, drug, probability)
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading the map …")
+@st.cache_resource(max_entries=4, show_spinner="Reading the map …")
 def _line_map(space: Space, digest: str) -> LineMap:
     from resvae_core.explain.maps import AXES_TABLE, COHORT_TABLE, LINE_TABLE, from_tables
 

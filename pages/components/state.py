@@ -10,18 +10,20 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, cast, get_args
 
 import streamlit as st
 
 from resvae_core.data.cancer_types import find_cancer_type
 from resvae_core.data.drugs import find_drug
-from resvae_core.errors import CatalogError, InputDataError
+from resvae_core.errors import CatalogError, ConfigError, InputDataError
 from resvae_core.figures.palette import FLOORS, MODEL_WORDS
+from resvae_core.settings import load_settings
 
 if TYPE_CHECKING:
     from resvae_core.data.uploads import Upload, UploadOverrides
     from resvae_core.errors import ResVAEError
+    from resvae_core.registry.training_request import TrainingRequest
     from resvae_core.tables import Expression
 
 KEY = "resvae"
@@ -34,6 +36,7 @@ Findings = Literal["browse", "panel", "enrichment"]
 CohortView = Literal["tasks", "response", "alignment", "samples"]
 Space = Literal["latent", "pca"]
 Background = Literal["reference", "cohort"]
+SettingsPart = Literal["training", "jobs", "sets", "data", "preferences", "audit"]
 ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 CUTS: tuple[Cut, ...] = get_args(Cut)
 DIVIDERS: tuple[Divider, ...] = get_args(Divider)
@@ -41,6 +44,7 @@ FINDINGS: tuple[Findings, ...] = get_args(Findings)
 COHORT_VIEWS: tuple[CohortView, ...] = get_args(CohortView)
 SPACES: tuple[Space, ...] = get_args(Space)
 BACKGROUNDS: tuple[Background, ...] = get_args(Background)
+SETTINGS_PARTS: tuple[SettingsPart, ...] = get_args(SettingsPart)
 _GENE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,24}")
 
 
@@ -122,6 +126,12 @@ class Session:
         In which space the Similar page looks for neighbours.
     background
         What the Why? page starts its explanation from.
+    settings_part
+        Which part of the Settings page is open.
+    job
+        Id of the job whose details are shown; never part of a link.
+    request
+        The training that the form describes; never part of a link.
     basket
         Genes that were put aside, in the order of choice; never part of a link.
     attempt
@@ -158,6 +168,9 @@ class Session:
     cohort_view: CohortView = "tasks"
     space: Space = "latent"
     background: Background = "reference"
+    settings_part: SettingsPart = "training"
+    job: str = ""
+    request: TrainingRequest | None = None
     basket: tuple[str, ...] = ()
     attempt: str = ""
     refusal: ResVAEError | None = None
@@ -272,8 +285,20 @@ class Session:
 
 def load_session() -> Session:
     """Return this visitor's session, a new one on the first call."""
-    session: Session = st.session_state.setdefault(KEY, Session())
+    if KEY not in st.session_state:
+        st.session_state[KEY] = _first_session()
+    session: Session = st.session_state[KEY]
     return session
+
+
+def _first_session() -> Session:
+    """Return a session that begins as the settings say."""
+    try:
+        settings = load_settings()
+    except ConfigError:
+        # the frame says so on every page, and the settings can be reset
+        return Session()
+    return Session(model=settings.default_model, endpoint=cast("Endpoint", settings.endpoint))
 
 
 def _one_of(known: tuple[str, ...], what: str) -> Callable[[str], str]:
@@ -331,5 +356,6 @@ LINKED: dict[str, tuple[str, Callable[[str], str]]] = {
     "view": ("cohort_view", _one_of(COHORT_VIEWS, "a view")),
     "space": ("space", _one_of(SPACES, "a space")),
     "background": ("background", _one_of(BACKGROUNDS, "a background")),
+    "part": ("settings_part", _one_of(SETTINGS_PARTS, "a part of the settings")),
 }
 """Query parameter → field of the session, and what turns its text into a known name."""

@@ -159,7 +159,7 @@ def provenance_notes(session: Session, forecast: Forecast) -> tuple[str, ...]:
     synthetic = ("SYNTHETIC PATIENT: not a person",) if session.is_demo else ()
     return (
         *synthetic,
-        f"Models: {forecast.model_set}; reference: {forecast.reference}",
+        f"Models: {forecast.made_by}; reference: {forecast.reference}",
         f"File: SHA-256 {session.parsed().qc.file_digest}",
         f"Cancer type: {forecast.cancer_type or 'not stated'}",
     )

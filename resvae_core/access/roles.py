@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from resvae_core.errors import AccessError
+from resvae_core.errors import AccessError, AuditError
 
-Role = Literal["viewer", "analyst", "steward"]
+Role = Literal["none", "viewer", "analyst", "steward"]
 Permission = Literal["read", "score", "fetch", "train", "promote", "settings", "audit"]
-Source = Literal["single user", "sign-in", "proxy", "command line"]
+Source = Literal["single user", "sign-in", "proxy", "command line", "job"]
 
-ROLES: tuple[Role, ...] = get_args(Role)
+ROLES: tuple[Role, ...] = ("viewer", "analyst", "steward")
+"""What somebody can be, the one that may least first; others are known, and let in nowhere."""
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    "none": frozenset(),
     "viewer": frozenset({"read"}),
     "analyst": frozenset({"read", "score"}),
     "steward": frozenset(get_args(Permission)),
@@ -59,7 +61,7 @@ COMMAND_LINE = Actor("command line", "steward", "command line")
 
 
 def require(actor: Actor, permission: Permission) -> None:
-    """Refuse what a role does not allow.
+    """Refuse what a role does not allow; a refusal is recorded in the audit trail.
 
     Raises
     ------
@@ -68,8 +70,17 @@ def require(actor: Actor, permission: Permission) -> None:
     """
     if actor.may(permission):
         return
+    # the trail knows actors, so it can be imported only here
+    from resvae_core.access.audit import record
+
     able = [role for role in ROLES if permission in PERMISSIONS[role]]
-    raise AccessError(
+    refusal = AccessError(
         f"The role {actor.role!r} may not {WORDS[permission]}.",
         remedy=f"Ask somebody with the role {' or '.join(able)}.",
     )
+    try:
+        record("access.refused", actor=actor, subject=f"permission:{permission}")
+    except AuditError as error:
+        # refused all the same, with both reasons in the traceback
+        raise refusal from error
+    raise refusal

@@ -12,18 +12,26 @@ from tqdm import tqdm
 
 from resvae_core.cli.options import DataOption, require_data
 from resvae_core.config import artifacts_folder
-from resvae_core.data.screens import TrainingSet, load_training_set, read_sites
-from resvae_core.data.splits import LEAVE_CELL_LINE_OUT
-from resvae_core.evaluation import benchmark
-from resvae_core.evaluation.external import external_tables
+from resvae_core.data.screens import TrainingSet, load_training_set, read_sites, restrict
+from resvae_core.engine.engine import Engine, open_engine
 from resvae_core.evaluation.report import benchmark_report
-from resvae_core.evaluation.summary import base_of, evaluation_tables
-from resvae_core.models.ablations import ABLATIONS
 from resvae_core.models.catalog import learned_names
+from resvae_core.registry import candidate_run
+from resvae_core.registry.candidate_run import ablations_of
 from resvae_core.registry.training_run import plan_folds
+
+__all__ = ["ablations_of", "evaluate", "judge", "tables_of"]
 
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Repetitions of the 5 folds.")]
 JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Folds that run at a time.")]
+EngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="Where folds run: serial, processes or dask; as the settings say where not given. "
+        "The result is the same.",
+    ),
+]
 
 
 def evaluate(
@@ -37,11 +45,13 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option("--report", help="Markdown file for the tables.")
     ] = None,
+    engine: EngineOption = None,
 ) -> None:
     """Judge every model beside the floors. Finished folds are kept: a stopped run goes on."""
     folder = require_data(data)
-    training_set = load_training_set(folder)
-    table = judge(training_set, folder, seeds, jobs, kind)
+    training_set = restrict(load_training_set(folder))
+    with open_engine(engine, jobs) as workers:
+        table = judge(training_set, folder, seeds, workers, kind)
     text = benchmark_report(table, tables_of(table, training_set, folder, seeds, kind))
     typer.echo(text)
     if report:
@@ -52,7 +62,7 @@ def judge(
     training_set: TrainingSet,
     folder: Path,
     seeds: int,
-    jobs: int,
+    engine: Engine,
     kinds: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Run the benchmark with a progress bar, for every learned model where none is named.
@@ -60,31 +70,14 @@ def judge(
     Ablations of those models are judged on the first folds with lines left out, and their rows
     stand behind the models'.
     """
-    names = list(kinds or learned_names())
-    removed = ablations_of(names)
-    folds = plan_folds(training_set, read_sites(folder, training_set), seeds)
-    first = [fold for fold in folds if (fold.split, fold.seed) == (LEAVE_CELL_LINE_OUT, 0)]
-    data = (training_set.expression, training_set.screen)
-    cache = artifacts_folder() / "evaluation"
-    with tqdm(total=len(folds), desc="folds", unit="fold") as bar:
+    task = _task(training_set, folder, seeds, kinds)
+    with tqdm(total=len(task.folds), desc="folds", unit="fold") as bar:
 
         def show(done: int, total: int) -> None:
             bar.update(done - bar.n)
             bar.refresh()  # a resumed run starts far along: say so at once
 
-        # models and ablations of a fold in one go: they share the teachers
-        for some, where in (([*names, *removed], first), (names, folds)):
-            benchmark.fit_missing(some, where, *data, cache=cache, n_processes=jobs, progress=show)
-    table = benchmark.run(names, folds, *data, cache=cache)
-    if not removed:
-        return table
-    without = benchmark.run(removed, first, *data, cache=cache)
-    return pd.concat([table, without[without["model"].isin(removed)]], ignore_index=True)
-
-
-def ablations_of(kinds: Sequence[str]) -> list[str]:
-    """Return the names of the ablations of some models."""
-    return [name for name in ABLATIONS if base_of(name) in kinds]
+        return candidate_run.judge(task, _cache(), engine, progress=show)
 
 
 def tables_of(
@@ -106,15 +99,16 @@ def tables_of(
     dict
         As `summary.evaluation_tables` and `external.external_tables`.
     """
-    held_out = benchmark.read_held_out(
-        kinds or learned_names(),
-        plan_folds(training_set, read_sites(folder, training_set), seeds),
-        training_set.expression,
-        training_set.screen,
-        cache=artifacts_folder() / "evaluation",
-    )
-    screen = training_set.screen
-    return {
-        **evaluation_tables(table, held_out, screen),
-        **external_tables(held_out, screen, folder),
-    }
+    task = _task(training_set, folder, seeds, kinds)
+    return candidate_run.tables_of(table, task, folder, _cache())
+
+
+def _task(
+    training_set: TrainingSet, folder: Path, seeds: int, kinds: Sequence[str] | None
+) -> candidate_run.TrainingTask:
+    folds = plan_folds(training_set, read_sites(folder, training_set), seeds)
+    return candidate_run.TrainingTask(tuple(kinds or learned_names()), training_set, tuple(folds))
+
+
+def _cache() -> Path:
+    return artifacts_folder() / candidate_run.EVALUATION

@@ -60,6 +60,7 @@ def explain(
         for kind, table in tables.items():
             table.insert(0, "model", kind)
     write_table(pd.concat(tables.values()), out)
+    typer.echo(f"Model set: {model_set.made_by}.", err=True)
     for base, named in _bases({kind: found.background for kind, found in reasons.items()}):
         typer.echo(f"Base: {base} ({', '.join(named)}).", err=True)
 

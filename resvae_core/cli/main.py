@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from resvae_core.cli import (
+    audit,
     biomarkers,
     cancer_type,
     data,
@@ -16,9 +17,12 @@ from resvae_core.cli import (
     evaluate,
     evidence,
     explain,
+    jobs,
     models,
     predict,
     pretrain,
+    score,
+    settings,
     survival,
     train,
     transfer,
@@ -35,6 +39,7 @@ program = typer.Typer(
     add_completion=False,
 )
 program.command("predict")(predict.predict)
+program.command("score")(score.score)
 program.command("explain")(explain.explain)
 program.command("transfer")(transfer.transfer)
 program.command("biomarkers")(biomarkers.biomarkers)
@@ -47,7 +52,10 @@ program.command("pretrain")(pretrain.pretrain)
 program.command("cancer-type")(cancer_type.cancer_type)
 program.add_typer(models.program, name="models")
 program.add_typer(data.program, name="data")
+program.add_typer(jobs.program, name="jobs")
 program.add_typer(encoders.program, name="encoders")
+program.add_typer(settings.program, name="settings")
+program.add_typer(audit.program, name="audit")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

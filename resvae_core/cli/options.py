@@ -17,7 +17,8 @@ DataOption = Annotated[
     typer.Option("--data", help="Folder of installed data; found by itself where not given."),
 ]
 ModelsOption = Annotated[
-    Path | None, typer.Option("--models", help="Folder of the model set; models/ by default.")
+    Path | None,
+    typer.Option("--models", help="Folder of the model set; the active set by default."),
 ]
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="CSV to write; printed where not given.")

@@ -42,7 +42,8 @@ def predict(
     """Predict resistance of samples to drugs.
 
     Columns: sample, drug, model, probability (of resistance), lower, upper (90 % interval), call,
-    range, note. Many samples are predicted and written a few hundred at a time.
+    range, note, model_set (name and first digits of the digest). Many samples are predicted and
+    written a few hundred at a time.
     """
     upload = read(file, unit)
     model_set = load_model_set(models)
@@ -50,8 +51,8 @@ def predict(
     forecasts = model_set.predict_in_chunks(
         upload.expression, cancer_type=cancer, drugs=drug, models=chosen, reference=reference
     )
-    write_tables((forecast.table for forecast in forecasts), out)
-    typer.echo(RESEARCH_USE + ".", err=True)
+    write_tables((one.table.assign(model_set=one.made_by) for one in forecasts), out)
+    typer.echo(f"Model set: {model_set.made_by}. {RESEARCH_USE}.", err=True)
 
 
 def read(file: Path, unit: Unit | None) -> Upload:

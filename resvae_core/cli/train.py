@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import sys
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from tqdm import tqdm
 
-from resvae_core.cli.evaluate import JobsOption, SeedsOption, judge, tables_of
+from resvae_core.cli.evaluate import EngineOption, JobsOption, SeedsOption
 from resvae_core.cli.options import DataOption, ModelsOption, require_data
 from resvae_core.compute import prefer_device
 from resvae_core.config import artifacts_folder, models_folder
-from resvae_core.data.screens import TrainingSet, load_training_set
-from resvae_core.errors import ConfigError, InputDataError
-from resvae_core.explain.positive_controls import positive_controls
-from resvae_core.models.catalog import floor_names, learned_names
-from resvae_core.models.model_set import ModelSet
-from resvae_core.registry.checkpoints import Checkpoints
-from resvae_core.registry.training_run import (
-    Plan,
-    fit_set,
-    fitting_order,
-    load_tumours,
-    publish,
+from resvae_core.data.screens import is_genome_wide
+from resvae_core.engine.engine import Engine, open_engine
+from resvae_core.errors import ConfigError
+from resvae_core.models.catalog import floor_names
+from resvae_core.registry.candidate_run import (
+    EVALUATION,
+    STAGED,
+    TRAINING,
+    Folders,
+    train_set,
 )
-from resvae_core.tables import Expression
+from resvae_core.registry.drift import write_drift
+from resvae_core.registry.gates import check_gates
+from resvae_core.registry.library import active_set, add_candidate
+from resvae_core.registry.training_request import (
+    LONGEST_HOURS,
+    TrainingRequest,
+    estimate,
+    require_request,
+)
+from resvae_core.registry.training_run import fitting_order
+
+COMMAND = "command line"
+"""Origin of a candidate that no job trained."""
 
 DeviceOption = Annotated[
     str,
@@ -48,60 +57,113 @@ def train(
         list[str] | None,
         typer.Option("--kind", help="Learned model; repeat it. All where not given."),
     ] = None,
+    drug: Annotated[
+        list[str] | None,
+        typer.Option("--drug", help="Drug; repeat it. All that were measured where not given."),
+    ] = None,
+    label_rule: Annotated[
+        str,
+        typer.Option(
+            "--label-rule", help="catalogue, or lowest_share of each drug's measured lines."
+        ),
+    ] = "catalogue",
+    label_share: Annotated[
+        float, typer.Option("--label-share", help="Share of lines that lowest_share takes.")
+    ] = 0.15,
+    genes: Annotated[
+        str,
+        typer.Option("--genes", help="panel or genome; what the data have where not given."),
+    ] = "",
+    effort: Annotated[
+        str, typer.Option("--effort", help="full, or short: a run for trying things out.")
+    ] = "full",
+    engine: EngineOption = None,
     device: DeviceOption = "auto",
+    candidate: Annotated[
+        bool,
+        typer.Option(
+            "--candidate", help="Add the set to the library instead of replacing the models."
+        ),
+    ] = False,
     models: ModelsOption = None,
 ) -> None:
     """Train the model set on cell lines: judge every model, fit on all lines, write cards, save.
 
     Finished folds and models are kept: a stopped run goes on where it was, with the same result.
-    The set in the folder is replaced only when the new one is complete.
+    The set in the folder is replaced only when the new one is complete; with --candidate it stays,
+    and the new one waits in the library to be compared and promoted.
     """
-    folder = require_data(data)
-    kinds = tuple(kind or learned_names())
-    fitting_order((*kinds, *floor_names()))  # refuses a plan that cannot be fitted, before hours
+    if candidate and models:
+        raise ConfigError(
+            "--candidate adds to the library, and --models names a folder to replace.",
+            remedy="Use one of them.",
+        )
+    request = TrainingRequest.from_arguments(
+        {
+            **{"name": name, "kinds": kind or [], "drugs": drug or [], "n_seeds": seeds},
+            **{"label_rule": label_rule, "label_share": label_share, "effort": effort},
+            **{"device": device, "budget_hours": LONGEST_HOURS},
+        }
+    )
+    fitting_order((*request.chosen_kinds, *floor_names()))  # refused before anything is read
     typer.echo(f"Computing on: {prefer_device(device)}.", err=True)
-    training_set = load_training_set(folder)
-    table = judge(training_set, folder, seeds, jobs, kinds)
-    evaluation = tables_of(table, training_set, folder, seeds, kinds)
-    tumours = load_tumours(folder)
-    kept = Checkpoints.of_run(
-        artifacts_folder() / "training", (*kinds, *floor_names()), training_set
-    )
-    plan = Plan(name, kinds, kept.started(datetime.now(UTC).date().isoformat()))
-    model_set = fit(plan, training_set, tumours, kept)
-    evaluation |= look_for_controls(model_set, training_set, folder)
-    target = models or models_folder()
-    publish(plan, model_set, training_set, tumours, evaluation, target)
+    folder = require_data(data)
+    chosen = genes or ("genome" if is_genome_wide(folder) else "panel")
+    request = TrainingRequest.from_arguments(request.to_arguments() | {"genes": chosen})
+    _announce(request, folder, jobs)
+    with open_engine(engine, jobs) as workers:
+        if candidate:
+            _add_candidate(request, folder, workers)
+        else:
+            _replace(request, folder, workers, models or models_folder())
+
+
+def _announce(request: TrainingRequest, data: Path, n_workers: int) -> None:
+    """Refuse what cannot be trained, and say how long the rest will take."""
+    require_request(request, data)
+    expected = estimate(request, data, n_workers)
+    low, high = max(1, round(expected.minutes_low)), max(2, round(expected.minutes_high))
+    typer.echo(f"Expected from the start: {low} to {high} minutes. {expected.basis}", err=True)
+
+
+def _replace(request: TrainingRequest, data: Path, engine: Engine, target: Path) -> None:
+    _train(request, data, engine, target)
     typer.echo(
-        f"Model set {name} saved in {target}. Findings in cohorts belong to the set before it: "
-        "compute them again with `evidence`."
+        f"Model set {request.set_name} saved in {target}. Findings in cohorts belong to the set "
+        "before it: compute them again with `evidence`."
     )
 
 
-def fit(
-    plan: Plan,
-    training_set: TrainingSet,
-    tumours: Mapping[str, Expression],
-    checkpoints: Checkpoints,
-) -> ModelSet:
-    """Fit the set with a progress bar that says what is fitted and how long it will take."""
-    with tqdm(desc="models", unit="model") as bar:
-
-        def show(step: str, done: int, total: int) -> None:
-            bar.total = total
-            bar.set_postfix_str(step)
-            bar.update(done - bar.n)
-
-        return fit_set(plan, training_set, tumours, checkpoints=checkpoints, progress=show)
+def _add_candidate(request: TrainingRequest, data: Path, engine: Engine) -> None:
+    with TemporaryDirectory(prefix="staged-", dir=_made(artifacts_folder())) as staging:
+        _train(request, data, engine, Path(staging) / STAGED)
+        added = add_candidate(Path(staging) / STAGED, origin=COMMAND)
+    write_drift(added, active_set(), data)
+    typer.echo(f"Candidate {added.id} added to the library.")
+    for gate in check_gates(added, active_set()):
+        typer.echo(f"{gate.state}: {gate.name} (found {gate.found}; expected {gate.expected})")
 
 
-def look_for_controls(
-    model_set: ModelSet, training_set: TrainingSet, folder: Path
-) -> dict[str, pd.DataFrame]:
-    """Return the positive controls as a table of the evaluation; none where they cannot be had."""
-    typer.echo("Looking for the genes that are known to matter.", err=True)
-    try:
-        return {"positive_controls": positive_controls(model_set, training_set, folder)}
-    except (ConfigError, InputDataError) as error:
-        typer.echo(f"Positive controls are left out: {error.message} {error.remedy}", err=True)
-        return {}
+def _train(request: TrainingRequest, data: Path, engine: Engine, target: Path) -> None:
+    """Train with a bar that says what is done and how long it will take."""
+    root = artifacts_folder()
+    folders = Folders(root / EVALUATION, root / TRAINING, target)
+    with tqdm(desc="training", unit="step") as bar:
+
+        def report(
+            *, step: str | None = None, done: int | None = None, total: int | None = None, **_: Any
+        ) -> None:
+            bar.total = total or bar.total
+            bar.set_postfix_str(step or "", refresh=False)
+            bar.update((bar.n if done is None else done) - bar.n)
+            bar.refresh()
+
+        def log(text: str) -> None:
+            bar.write(text, file=sys.stderr)
+
+        train_set(request, data, engine=engine, folders=folders, report=report, log=log)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -9,13 +9,14 @@ import pandas as pd
 import typer
 
 from resvae_core.cli.options import DataOption, ModelsOption, OutOption, require_data, write_table
-from resvae_core.config import RESEARCH_USE, models_folder
+from resvae_core.config import RESEARCH_USE
 from resvae_core.evaluation.clinical_response import (
     MINIMAL_CLASS,
     response_table,
     summarise_response,
 )
 from resvae_core.evaluation.transfer import KEYS, TOLERANCE, table_differences, transfer_table
+from resvae_core.registry.description import active_set_folder
 from resvae_core.registry.evidence import EVIDENCE, EVIDENCE_FILE, load_evidence
 from resvae_core.registry.store import load_model_set
 
@@ -74,7 +75,7 @@ def compare_with_shipped(table: pd.DataFrame, models: Path | None = None) -> tup
     ArtifactError
         If the shipped evidence is broken, or of another model set.
     """
-    folder = models or models_folder()
+    folder = models or active_set_folder()
     if not (folder / EVIDENCE / EVIDENCE_FILE).is_file():
         return True, "There is no shipped table to compare with."
     gaps = table_differences(table, load_evidence("transfer_tasks", folder))

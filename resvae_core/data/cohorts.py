@@ -23,6 +23,7 @@ from resvae_core.data.cancer_types import (
     find_cancer_type,
     load_cancer_types,
 )
+from resvae_core.data.receipts import finish_installations, require_intact
 from resvae_core.data.symbols import average_by_symbol, current_symbols
 from resvae_core.errors import ExpressionUnitsError, InputDataError, SurvivalDataError
 from resvae_core.tables import Expression, SurvivalOutcome
@@ -222,10 +223,14 @@ def load_cohort(
         If there is no such cancer type.
     InputDataError
         If the cohort, or the form, is not installed.
+    ArtifactError
+        If a file that was fetched is not what it was.
     """
     if code.upper() == DEMO:
         return _load_demo()
     kind = find_cancer_type(code)
+    if folder is not None:
+        finish_installations(folder)
     readers = {} if folder is None else _readers(folder, kind.code)
     chosen = form or next(iter(readers), None)
     clinical = None if folder is None else _clinical_source(folder, kind.code)
@@ -262,7 +267,7 @@ def _official_reader(folder: Path, code: str) -> Callable[[], pd.DataFrame] | No
     """Find a Xena matrix or GDC files of the cohort."""
     for pattern in XENA_FILES:
         for path in sorted(folder.glob(pattern.format(code=code)))[:1]:
-            return partial(_read_xena, path)
+            return partial(_read_xena, folder, path)
     for sheet in sorted(folder.glob(GDC_SHEET.format(code=code)))[-1:]:
         return partial(_read_gdc, sheet)
     return None
@@ -273,7 +278,8 @@ def _read_developed(path: Path, form: ExpressionForm) -> pd.DataFrame:
     return average_by_symbol(values) if form == "zscore" else current_symbols(values)
 
 
-def _read_xena(path: Path) -> pd.DataFrame:
+def _read_xena(folder: Path, path: Path) -> pd.DataFrame:
+    require_intact(folder, [path])
     return xena.read_expression(path).expression.values
 
 
@@ -288,8 +294,13 @@ def _clinical_source(folder: Path, code: str) -> Callable[[], pd.DataFrame] | No
         return partial(_read_clinical, path, code)
     for pattern in XENA_CLINICAL:
         for table in sorted(folder.glob(pattern.format(code=code)))[:1]:
-            return partial(xena.read_survival, table)
+            return partial(_read_survival, folder, table)
     return None
+
+
+def _read_survival(folder: Path, path: Path) -> pd.DataFrame:
+    require_intact(folder, [path])
+    return xena.read_survival(path)
 
 
 def _read_clinical(path: Path, code: str) -> pd.DataFrame:
@@ -318,5 +329,6 @@ def _not_installed(
     there = f"installed as {', '.join(installed)}" if installed else "none of its forms is there"
     return InputDataError(
         f"{wanted} is not installed ({there}).",
-        remedy=f"Set RESVAE_DATA to a folder that has it, or use the synthetic cohort {DEMO}.",
+        remedy=f"Run `python -m resvae_core data fetch tcga-{code.lower()}`, set RESVAE_DATA to a "
+        f"folder that has it, or use the synthetic cohort {DEMO}.",
     )

@@ -64,6 +64,28 @@ def read_expression(path: Path) -> Expression:
     return Expression(current_symbols(values))
 
 
+def read_outline(path: Path) -> tuple[pd.Index[str], int]:
+    """Read which lines and how many genes an expression file has, without its values.
+
+    Returns
+    -------
+    Index
+        DepMap ids, as `read_expression` would give them.
+    int
+        Number of gene columns.
+
+    Raises
+    ------
+    InputDataError
+        If no model id is found.
+    """
+    columns = pd.read_csv(path, nrows=0).columns
+    named = [name for name in columns if name in {"ModelID", DEFAULT_ENTRY}]
+    table = pd.read_csv(path, usecols=named or [columns[0]], low_memory=False)
+    n_genes = sum(GENE_COLUMN.match(str(column)) is not None for column in columns)
+    return _model_ids(_default_entries(table), path.name), n_genes
+
+
 def read_models(path: Path) -> pd.DataFrame:
     """Read ``Model.csv``: which line has which ids.
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from resvae_core.data.files import require_columns
+from resvae_core.config import artifacts_folder
+from resvae_core.data.files import file_digest, require_columns
 from resvae_core.data.symbols import average_by_symbol
 from resvae_core.errors import InputDataError
 
@@ -96,16 +100,7 @@ def read_response(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         table = pd.read_parquet(path).rename(columns={"auc": "dose_response_auc"})
         return table[list(RESPONSE_DTYPES)].astype(RESPONSE_DTYPES)
-    table = _read_official(path)[list(OFFICIAL_COLUMNS)].rename(columns=OFFICIAL_COLUMNS)
-    try:
-        response = table.astype(RESPONSE_DTYPES)
-    except (ValueError, TypeError) as error:
-        raise InputDataError(
-            f"{path.name} has a value that is no number: {error}.",
-            remedy="Use the official file, unchanged: ids and ln IC50 are numbers in every row.",
-        ) from error
-    _refuse_repeats(response, path.name)
-    return response
+    return _as_response(_read_official(path), path.name)
 
 
 def read_tissues(path: Path) -> dict[int, str]:
@@ -116,9 +111,16 @@ def read_tissues(path: Path) -> dict[int, str]:
     dict[int, str]
         COSMIC id to label, as GDSC writes it; lines that it could not classify are left out.
     """
-    table = _read_official(path).drop_duplicates("COSMIC_ID").dropna(subset=["TCGA_DESC"])
-    labels = zip(table["COSMIC_ID"].astype(int), table["TCGA_DESC"].astype(str), strict=True)
-    return {line: label for line, label in labels if label not in UNCLASSIFIED}
+    return _tissues(_read_official(path))
+
+
+def read_response_and_tissues(path: Path) -> tuple[pd.DataFrame, dict[int, str]]:
+    """Read `read_response` and `read_tissues` of an official file at once.
+
+    The Excel files have 240,000 rows and more: reading one takes most of a minute.
+    """
+    table = _read_official(path)
+    return _as_response(table, path.name), _tissues(table)
 
 
 def read_basal_expression(path: Path) -> MicroarrayExpression:
@@ -156,13 +158,55 @@ def read_basal_expression(path: Path) -> MicroarrayExpression:
     return MicroarrayExpression(values, len(table) - len(named), int(repeated.sum()))
 
 
+def _as_response(official: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Take the columns that are used, under our names and as numbers."""
+    table = official[list(OFFICIAL_COLUMNS)].rename(columns=OFFICIAL_COLUMNS)
+    try:
+        response = table.astype(RESPONSE_DTYPES)
+    except (ValueError, TypeError) as error:
+        raise InputDataError(
+            f"{name} has a value that is no number: {error}.",
+            remedy="Use the official file, unchanged: ids and ln IC50 are numbers in every row.",
+        ) from error
+    _refuse_repeats(response, name)
+    return response
+
+
+def _tissues(official: pd.DataFrame) -> dict[int, str]:
+    table = official.drop_duplicates("COSMIC_ID").dropna(subset=["TCGA_DESC"])
+    labels = zip(table["COSMIC_ID"].astype(int), table["TCGA_DESC"].astype(str), strict=True)
+    return {line: label for line, label in labels if label not in UNCLASSIFIED}
+
+
 def _read_official(path: Path) -> pd.DataFrame:
     if path.suffix == ".xlsx":
-        table = pd.read_excel(path, engine="openpyxl")
-    else:
-        table = pd.read_csv(path, low_memory=False)
+        return _read_sheet(path)
+    return _with_columns(pd.read_csv(path, low_memory=False), path.name)
+
+
+def _with_columns(table: pd.DataFrame, name: str) -> pd.DataFrame:
     expected = [*OFFICIAL_COLUMNS, "TCGA_DESC"]
-    require_columns(table.columns, expected, name=f"GDSC response file {path.name}")
+    require_columns(table.columns, expected, name=f"GDSC response file {name}")
+    return table[expected]
+
+
+def _read_sheet(path: Path) -> pd.DataFrame:
+    """Read an Excel file, or what an earlier reading of the same bytes left.
+
+    A copy is named after the digests of the file and of itself: one that was changed is not read.
+    """
+    folder = artifacts_folder() / "read"
+    digest = file_digest(path)
+    for copy in folder.glob(f"{digest}-*.parquet"):
+        if copy.stem == f"{digest}-{file_digest(copy)}":
+            return pd.read_parquet(copy)
+    table = _with_columns(pd.read_excel(path, engine="openpyxl"), path.name)
+    # a copy saves a minute; where none can be kept, the minute is spent each time
+    with suppress(OSError, pa.ArrowException):
+        folder.mkdir(parents=True, exist_ok=True)
+        staged = folder / f".{digest}-{os.getpid()}"
+        table.to_parquet(staged, index=False)
+        staged.replace(folder / f"{digest}-{file_digest(staged)}.parquet")
     return table
 
 

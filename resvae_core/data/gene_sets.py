@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import zipfile
 import zlib
 from collections import Counter
@@ -21,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from resvae_core.config import PROJECT_ROOT, data_folder
-from resvae_core.data.download import Progress, download
+from resvae_core.data.download import ONCE, Cancelled, Patience, Progress, download
 from resvae_core.data.files import file_digest, write_json
 from resvae_core.data.genes import load_gene_table
 from resvae_core.errors import ArtifactError, CatalogError, InputDataError
@@ -189,6 +190,8 @@ def fetch_reactome(
     url: str = REACTOME_URL,
     sha256: str | None = None,
     progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+    patience: Patience = ONCE,
 ) -> FetchedSets:
     """Fetch Reactome's pathways and unpack them.
 
@@ -205,9 +208,15 @@ def fetch_reactome(
         Digest that the archive must have, where the user knows one.
     progress
         Told of the bytes as they arrive.
+    cancelled
+        Asked between chunks; what has arrived stays.
+    patience
+        How often to try the host again.
 
     Raises
     ------
+    JobCancelledError
+        If `cancelled` said so.
     DownloadError
         If it cannot be fetched.
     ArtifactError
@@ -217,7 +226,90 @@ def fetch_reactome(
     """
     folder = folder or gene_sets_folders()[0]
     archive = folder / f"{REACTOME}.gmt.zip"
-    fetched = download(url, archive, sha256=sha256, progress=progress)
+    fetched = download(
+        url, archive, sha256=sha256, progress=progress, cancelled=cancelled, patience=patience
+    )
+    return _install(folder, url, archive, fetched.sha256)
+
+
+def place_reactome(source: Path, folder: Path | None = None) -> FetchedSets:
+    """Unpack Reactome's archive that the user downloaded; otherwise like `fetch_reactome`.
+
+    Parameters
+    ----------
+    source
+        ``ReactomePathways.gmt.zip``.
+    folder
+        Where to put them; the first of `gene_sets_folders` by default.
+
+    Raises
+    ------
+    ArtifactError, InputDataError
+        As in `fetch_reactome`; also if there is no such file.
+    """
+    folder = folder or gene_sets_folders()[0]
+    if not source.is_file():
+        raise ArtifactError(
+            f"There is no file {source.name} in {source.parent}.",
+            remedy=f"Download it from {REACTOME_URL}.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    archive = folder / f"{REACTOME}.gmt.zip"
+    shutil.copyfile(source, archive)
+    return _install(folder, "", archive, file_digest(archive))
+
+
+def verify_reactome() -> str:
+    """Compare the installed sets with their digest of when they came; return it (SHA-256, hex).
+
+    Raises
+    ------
+    ArtifactError
+        If they are not installed, were altered, or came without a record.
+    """
+    path = gene_sets_folders()[0] / f"{REACTOME}.gmt"
+    remedy = "Fetch them again: python -m resvae_core data fetch gene-sets --again."
+    if not path.is_file():
+        raise ArtifactError("Reactome's gene sets are not installed.", remedy=remedy)
+    expected = recorded(path.parent).get("gmt_sha256")
+    found = file_digest(path)
+    if found != expected:
+        raise ArtifactError(
+            f"{path.name} has SHA-256 {found}; expected {expected or 'one that was recorded'}.",
+            remedy=remedy,
+        )
+    return found
+
+
+def recorded(folder: Path) -> dict[str, str]:
+    """Return what was recorded of Reactome's sets when they came; nothing where nothing was."""
+    try:
+        document = json.loads((folder / DIGESTS_FILE).read_text(encoding="utf-8"))
+        return dict(document.get(REACTOME, {}))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def remove_reactome() -> int:
+    """Remove Reactome's sets and what is recorded of them; return the bytes that were freed.
+
+    Raises
+    ------
+    ArtifactError
+        If they are not installed.
+    """
+    folder = gene_sets_folders()[0]
+    path = folder / f"{REACTOME}.gmt"
+    if not path.is_file():
+        raise ArtifactError("Reactome's gene sets are not installed.", remedy="Nothing to do.")
+    size = path.stat().st_size
+    path.unlink()
+    (folder / DIGESTS_FILE).unlink(missing_ok=True)
+    return size
+
+
+def _install(folder: Path, url: str, archive: Path, sha256: str) -> FetchedSets:
+    """Unpack an archive and put its sets in place."""
     part = folder / f".{REACTOME}.gmt"  # a name that is not listed
     try:
         part.write_bytes(_unpack(archive))
@@ -226,8 +318,9 @@ def fetch_reactome(
     finally:
         part.unlink(missing_ok=True)
         archive.unlink(missing_ok=True)
-    earlier = _record(folder, url, fetched.sha256)
-    return FetchedSets(folder / f"{REACTOME}.gmt", fetched.sha256, earlier, n_sets)
+    path = folder / f"{REACTOME}.gmt"
+    earlier = _record(folder, url, sha256, file_digest(path))
+    return FetchedSets(path, sha256, earlier, n_sets)
 
 
 def _name(path: Path) -> str:
@@ -314,7 +407,7 @@ def _unpack(archive: Path) -> bytes:
     )
 
 
-def _record(folder: Path, url: str, sha256: str) -> str | None:
+def _record(folder: Path, url: str, sha256: str, gmt_sha256: str) -> str | None:
     """Write the digest down; return the one that stood there before."""
     path = folder / DIGESTS_FILE
     digests: dict[str, dict[str, str]]
@@ -324,5 +417,6 @@ def _record(folder: Path, url: str, sha256: str) -> str | None:
     except (OSError, ValueError, AttributeError):
         digests, earlier = {}, None
     today = datetime.now(UTC).date().isoformat()
-    write_json(path, {**digests, REACTOME: {"url": url, "sha256": sha256, "fetched": today}})
+    entry = {"url": url, "sha256": sha256, "gmt_sha256": gmt_sha256, "fetched": today}
+    write_json(path, {**digests, REACTOME: entry})
     return earlier

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,8 @@ import pandas as pd
 from resvae_core.data import depmap
 from resvae_core.data.drugs import Drug, load_drugs
 from resvae_core.data.files import file_digest, require_files
-from resvae_core.data.gdsc import UNCLASSIFIED, read_response, read_tissues
+from resvae_core.data.gdsc import UNCLASSIFIED, read_response, read_response_and_tissues
+from resvae_core.data.receipts import finish_installations, read_receipts, require_intact
 from resvae_core.data.symbols import current_symbols
 from resvae_core.errors import InputDataError
 from resvae_core.tables import Expression, Screen
@@ -41,6 +43,55 @@ MISASSIGNED_LINES = {
 MERGED_LABELS = {"COAD/READ": "COREAD"}
 
 
+RuleName = Literal["catalogue", "lowest_share"]
+
+
+@dataclass(frozen=True)
+class LabelRule:
+    """When a line counts as sensitive to a drug.
+
+    Parameters
+    ----------
+    name
+        ``catalogue`` (the thresholds of the drug catalogue), or ``lowest_share`` (a quantile of
+        the measured training lines' ln IC50, drug by drug).
+    share
+        The quantile of ``lowest_share``, 0 to 1; NaN for ``catalogue``.
+    thresholds
+        Drug to threshold, ln(µM), of ``lowest_share``; empty for ``catalogue``, whose thresholds
+        stand in the catalogue.
+    """
+
+    name: RuleName = "catalogue"
+    share: float = float("nan")
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
+CATALOGUE_RULE = LabelRule()
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a data folder would train on, told without its expression values.
+
+    Parameters
+    ----------
+    screen
+        As `TrainingSet.screen`.
+    n_sites
+        Sites of origin, as `read_sites` gives them.
+    n_genes
+        Genes whose expression is installed.
+    genome_wide
+        Whether they are those of official files, rather than the development data's panel.
+    """
+
+    screen: Screen
+    n_sites: int
+    n_genes: int
+    genome_wide: bool
+
+
 @dataclass(frozen=True)
 class TrainingSet:
     """Cell lines with expression and drug response, and where each came from.
@@ -56,12 +107,19 @@ class TrainingSet:
     sources
         (n_drugs, n_releases) number of measured lines of each drug by release. Index: drug names.
         Columns: ``GDSC1``, ``GDSC2`` and ``GDSC2_r8.2``.
+    label_rule
+        What the labels of `screen` follow.
+    releases
+        File name to the release that it is of, and when it was installed, for files that were
+        fetched; empty for the development data.
     """
 
     expression: Expression
     screen: Screen
     digests: dict[str, str]
     sources: pd.DataFrame
+    label_rule: LabelRule = CATALOGUE_RULE
+    releases: Mapping[str, str] = field(default_factory=dict)
 
     def describe_sources(self) -> str:
         """Say in one sentence how many measurements come from which release."""
@@ -93,13 +151,128 @@ def load_training_set(folder: Path, *, include_release_82: bool = True) -> Train
     ------
     InputDataError
         If a file is missing, or the expression and the list of lines disagree.
+    ArtifactError
+        If a file that was fetched is not what it was.
     """
     developed = (folder / EXPRESSION_FILE).is_file()
     values, lines, response, names = _developed(folder) if developed else _official(folder)
     drugs = list(load_drugs().values())
     screen, sources = build_screen(response, lines, drugs, include_release_82)
     digests = {name: file_digest(folder / name) for name in names}
-    return TrainingSet(Expression(values), screen, digests, sources)
+    require_intact(folder, [folder / name for name in names], digests)
+    releases = _releases(folder, names)
+    return TrainingSet(Expression(values), screen, digests, sources, releases=releases)
+
+
+def survey(folder: Path) -> Survey:
+    """Say what `load_training_set` would find: lines, responses, number of genes.
+
+    Raises
+    ------
+    InputDataError
+        As `load_training_set`.
+    """
+    if not is_genome_wide(folder):
+        training_set = load_training_set(folder)
+        n_sites = read_sites(folder, training_set).nunique()
+        n_genes = len(training_set.expression.genes)
+        return Survey(training_set.screen, n_sites, n_genes, False)
+    found = _find_official(folder)
+    ids, n_genes = depmap.read_outline(found[0])
+    lines, response = _official_lines(found, ids)
+    screen, _ = build_screen(response, lines, list(load_drugs().values()))
+    return Survey(screen, screen.tissue.nunique(), n_genes, True)
+
+
+def source_files(folder: Path) -> list[Path]:
+    """Return the files that `load_training_set` reads; those that are missing are left out."""
+    patterns = OFFICIAL_PATTERNS if is_genome_wide(folder) else TRAINING_FILES
+    return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
+
+
+def is_genome_wide(folder: Path) -> bool:
+    """Tell whether `load_training_set` reads official files, which hold the whole genome."""
+    return not (folder / EXPRESSION_FILE).is_file()
+
+
+def restrict(
+    training_set: TrainingSet, drugs: Sequence[str] = (), genes: Collection[str] | None = None
+) -> TrainingSet:
+    """Return a training set of some drugs and genes; the lines stay.
+
+    Parameters
+    ----------
+    drugs
+        Names, in any order: the result keeps the catalogue's. Where empty, every drug of which
+        there is a measurement.
+    genes
+        Those that are kept, where the expression has them; all where None.
+
+    Raises
+    ------
+    InputDataError
+        If a drug that is named was never measured on these lines, or no gene is left.
+    """
+    measured = training_set.screen.ln_ic50.notna().any()
+    unmeasured = [name for name in drugs if not measured.get(name, False)]
+    if unmeasured:
+        raise InputDataError(
+            f"The installed data have no measurement of {', '.join(unmeasured)}.",
+            remedy="Leave them out, or install the GDSC release that has them.",
+        )
+    wanted = set(drugs) or {str(name) for name in measured.index[measured]}
+    return _of_genes(_of_drugs(training_set, wanted), genes)
+
+
+def _of_drugs(training_set: TrainingSet, wanted: Collection[str]) -> TrainingSet:
+    screen, sources = training_set.screen, training_set.sources
+    kept = [name for name in screen.drugs if name in wanted]
+    if len(kept) == len(screen.drugs):
+        return training_set
+    chosen = Screen(screen.ln_ic50[kept], screen.resistant[kept], screen.tissue)
+    return replace(training_set, screen=chosen, sources=sources.loc[kept])
+
+
+def _of_genes(training_set: TrainingSet, genes: Collection[str] | None) -> TrainingSet:
+    values = training_set.expression.values
+    kept = [name for name in values.columns if genes is None or name in genes]
+    if len(kept) == values.shape[1]:
+        return training_set
+    if not kept:
+        raise InputDataError(
+            f"The expression of the lines has none of the {len(genes or ())} genes asked for.",
+            remedy="Check that its columns are gene symbols, or train on all of its genes.",
+        )
+    return replace(training_set, expression=Expression(values[kept]))
+
+
+def relabel(training_set: TrainingSet, share: float) -> TrainingSet:
+    """Label each drug's lowest share of measured training lines as sensitive.
+
+    The thresholds come from every line, those of later test folds too: they are a convention of
+    what is called sensitive, as a published threshold is, and no model reads them.
+
+    Parameters
+    ----------
+    share
+        Quantile of ln IC50, above 0 and below 1.
+
+    Raises
+    ------
+    InputDataError
+        If a drug was never measured.
+    """
+    ln_ic50 = training_set.screen.ln_ic50
+    limits = ln_ic50.quantile(share)
+    if limits.isna().any():
+        raise InputDataError(
+            f"{limits.index[limits.isna()][0]} was measured on no line: it has no quantile.",
+            remedy="Leave out drugs without measurements first.",
+        )
+    thresholds = {str(name): float(limit) for name, limit in limits.items()}
+    screen = Screen(ln_ic50, label_resistant(ln_ic50, thresholds), training_set.screen.tissue)
+    rule = LabelRule("lowest_share", share, thresholds)
+    return replace(training_set, screen=screen, label_rule=rule)
 
 
 def read_lines(folder: Path) -> pd.DataFrame:
@@ -237,15 +410,41 @@ def _developed(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, 
 
 def _official(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, list[str]]:
     """Read the official files: expression, lines, responses, names of the files."""
-    expression, models, *responses = [_find(folder, pattern) for pattern in OFFICIAL_PATTERNS]
-    values = depmap.read_expression(expression).values
-    response = pd.concat([read_response(path) for path in responses], ignore_index=True)
-    labels = read_tissues(responses[0]) | read_tissues(responses[1])
-    lines = depmap.read_models(models)
-    lines = lines[lines.index.isin(values.index) & lines["cosmic_id"].isin(response["cosmic_id"])]
-    lines["tissue"] = _tissue(lines["cosmic_id"].map(labels), lines["lineage"])
-    used = [path.relative_to(folder).as_posix() for path in (expression, models, *responses)]
+    found = _find_official(folder)
+    values = depmap.read_expression(found[0]).values
+    lines, response = _official_lines(found, values.index)
+    used = [path.relative_to(folder).as_posix() for path in found]
     return values.loc[lines.index], lines, response, used
+
+
+def _official_lines(found: Sequence[Path], ids: pd.Index[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the lines that have expression and a response, with their tissue, and the responses."""
+    _, models, *responses = found
+    read = [read_response_and_tissues(path) for path in responses]
+    response = pd.concat([table for table, _ in read], ignore_index=True)
+    labels = read[0][1] | read[1][1]
+    lines = depmap.read_models(models)
+    lines = lines[lines.index.isin(ids) & lines["cosmic_id"].isin(response["cosmic_id"])]
+    lines["tissue"] = _tissue(lines["cosmic_id"].map(labels), lines["lineage"])
+    return lines, response
+
+
+def _find_official(folder: Path) -> list[Path]:
+    """Find the official files, as whole as they were installed."""
+    finish_installations(folder)
+    found = [_find(folder, pattern) for pattern in OFFICIAL_PATTERNS]
+    require_intact(folder, found)
+    return found
+
+
+def _releases(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the release of each file that has a receipt."""
+    return {
+        file.path: f"{receipt.release}, installed {receipt.installed_at[:10]}"
+        for receipt in read_receipts(folder).values()
+        for file in receipt.files
+        if file.path in set(names)
+    }
 
 
 def _find(folder: Path, pattern: str) -> Path:
@@ -256,7 +455,8 @@ def _find(folder: Path, pattern: str) -> Path:
     raise InputDataError(
         f"The data folder has no {EXPRESSION_FILE}, and of {pattern} it has {names}; expected "
         "one file.",
-        remedy="Install the development data, or one release of each official file.",
+        remedy="Fetch one (python -m resvae_core data fetch gdsc), or keep one release of each "
+        "official file.",
     )
 
 

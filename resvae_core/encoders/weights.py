@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from resvae_core.config import CATALOG, encoders_folder
-from resvae_core.data.download import Progress, download
+from resvae_core.data.download import ONCE, Cancelled, Patience, Progress, download
 from resvae_core.data.files import file_digest
 from resvae_core.errors import ArtifactError, CatalogError, ConfigError, DownloadError
 
 DIGESTS_FILE = "digests.json"
+PARTS = ("", ".part", ".part.json")
+"""What may lie of a file: itself, and what has arrived of it."""
 Voucher = Literal["published", "host", "user", "first use"]
 
 
@@ -162,6 +164,8 @@ def fetch_weights(
     source: Path | None = None,
     sha256: str | None = None,
     progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+    patience: Patience = ONCE,
 ) -> list[FileDigest]:
     """Fetch the files of an encoder, or place one that the user has.
 
@@ -173,12 +177,16 @@ def fetch_weights(
         Whether the user accepted the licence; nothing is fetched otherwise.
     source
         A file on this machine that is placed as the last of the files (the weights themselves),
-        instead of fetching it.
+        instead of fetching it; or a folder that has all files, by their names.
     sha256
         Digest that the weights file must have, given by the user; it counts before the published
         one.
     progress
         Told of the bytes of each file.
+    cancelled
+        Asked between chunks; what has arrived stays.
+    patience
+        How often to try a host again.
 
     Returns
     -------
@@ -187,6 +195,8 @@ def fetch_weights(
 
     Raises
     ------
+    JobCancelledError
+        If `cancelled` said so.
     ConfigError
         If the licence was not accepted.
     DownloadError
@@ -200,13 +210,19 @@ def fetch_weights(
             remedy=f"Read {weights.licence_url}; if you accept it, add --accept-licence.",
         )
     recorded = _read_digests(weights.folder)
+    fetching = _Fetching(weights, progress, cancelled, patience)
     *others, main = weights.files
+    is_folder = source is not None and source.is_dir()
     for file in others:
-        recorded[file.path] = _fetch_file(weights, file, None, progress)
+        if source is not None and is_folder:
+            recorded[file.path] = _place_file(weights, file, source / file.path, None)
+        else:
+            recorded[file.path] = fetching.file(file, None)
     if source is None:
-        recorded[main.path] = _fetch_file(weights, main, sha256, progress)
+        recorded[main.path] = fetching.file(main, sha256)
     else:
-        recorded[main.path] = _place_file(weights, main, source, sha256)
+        given = source / main.path if is_folder else source
+        recorded[main.path] = _place_file(weights, main, given, sha256)
     _write_digests(weights.folder, recorded)
     return [recorded[file.path] for file in weights.files]
 
@@ -232,6 +248,28 @@ def verify_weights(weights: EncoderWeights) -> list[FileDigest]:
     if not new.items() <= recorded.items():
         _write_digests(weights.folder, recorded | new)
     return found
+
+
+def remove_weights(weights: EncoderWeights) -> None:
+    """Remove the files of an encoder and the record of their digests.
+
+    Raises
+    ------
+    ArtifactError
+        If none of them is there, or one cannot be removed.
+    """
+    names = [DIGESTS_FILE, *(f"{file.path}{end}" for file in weights.files for end in PARTS)]
+    there = [path for name in names if (path := weights.folder / name).is_file()]
+    if not there:
+        raise ArtifactError(f"{weights.title} is not installed.", remedy=_how_to_get(weights))
+    try:
+        for path in there:
+            path.unlink()
+    except OSError as error:
+        raise ArtifactError(
+            f"{weights.title} could not be removed from {weights.folder} ({error.strerror}).",
+            remedy="Check the permissions of the folder.",
+        ) from error
 
 
 def _verify_file(
@@ -281,24 +319,39 @@ def _how_to_get(weights: EncoderWeights) -> str:
     )
 
 
-def _fetch_file(
-    weights: EncoderWeights, file: WeightFile, sha256: str | None, progress: Progress | None
-) -> FileDigest:
-    path = weights.folder / file.path
-    expected = sha256 or file.sha256
-    if expected is not None and path.is_file() and file_digest(path) == expected:
-        return FileDigest(file.path, expected, "user" if sha256 else "published")
-    if file.url is None:
-        raise DownloadError(
-            f"{file.path} of {weights.title} has no address that could be fetched: its authors "
-            "give it out from a shared folder.",
-            remedy=_how_to_get(weights),
+@dataclass(frozen=True)
+class _Fetching:
+    """Fetches files of one encoder."""
+
+    weights: EncoderWeights
+    progress: Progress | None
+    cancelled: Cancelled | None
+    patience: Patience
+
+    def file(self, file: WeightFile, sha256: str | None) -> FileDigest:
+        """Fetch a file, unless it is there with the digest that is expected."""
+        path = self.weights.folder / file.path
+        expected = sha256 or file.sha256
+        if expected is not None and path.is_file() and file_digest(path) == expected:
+            return FileDigest(file.path, expected, "user" if sha256 else "published")
+        if file.url is None:
+            raise DownloadError(
+                f"{file.path} of {self.weights.title} has no address that could be fetched: its "
+                "authors give it out from a shared folder.",
+                remedy=_how_to_get(self.weights),
+            )
+        fetched = download(
+            file.url,
+            path,
+            sha256=expected,
+            progress=self.progress,
+            cancelled=self.cancelled,
+            patience=self.patience,
         )
-    fetched = download(file.url, path, sha256=expected, progress=progress)
-    voucher: Voucher = "user" if sha256 else "published" if file.sha256 else "first use"
-    if voucher == "first use" and fetched.stated_sha256 == fetched.sha256:
-        voucher = "host"
-    return FileDigest(file.path, fetched.sha256, voucher)
+        voucher: Voucher = "user" if sha256 else "published" if file.sha256 else "first use"
+        if voucher == "first use" and fetched.stated_sha256 == fetched.sha256:
+            voucher = "host"
+        return FileDigest(file.path, fetched.sha256, voucher)
 
 
 def _place_file(

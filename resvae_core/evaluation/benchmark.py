@@ -9,8 +9,8 @@ the fold, also where their own predictions are kept already: fitted models are n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ import pandas as pd
 
 from resvae_core.compute import derive_seed, one_thread
 from resvae_core.data.splits import Fold
+from resvae_core.engine.engine import Engine, Event, emit
+from resvae_core.engine.serial import SerialEngine
 from resvae_core.evaluation.held_out import (
     HeldOut,
     keep,
@@ -32,15 +34,35 @@ from resvae_core.evaluation.metrics import (
     set_metrics,
 )
 from resvae_core.models.base import ResponseModel, Samples
-from resvae_core.models.catalog import build_model, floor_names, with_needs
+from resvae_core.models.catalog import Effort, build_model, floor_names, with_needs
 from resvae_core.models.floors import DrugTissueMean
 from resvae_core.tables import Expression, Screen
+from resvae_core.training.watch import Record, watching
 
 ALL_DRUGS = "(all)"
 PERMUTED = "_permuted"
 """Ending of a split's name when training labels were permuted: the negative control."""
 
 Row = tuple[str, str, str, float, int]
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """What one worker does at a time: models on a fold.
+
+    Parameters
+    ----------
+    fold
+        Lines on either side.
+    kinds
+        Whose predictions are missing. What they are built from is fitted first, and once.
+    effort
+        As `models.catalog.build_model` takes it.
+    """
+
+    fold: Fold
+    kinds: tuple[str, ...]
+    effort: Effort = "full"
 
 
 def permuted(fold: Fold) -> Fold:
@@ -55,8 +77,9 @@ def run(
     screen: Screen,
     *,
     cache: Path,
-    n_processes: int = 1,
+    engine: Engine | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    effort: Effort = "full",
 ) -> pd.DataFrame:
     """Judge models, floors added, on folds.
 
@@ -68,10 +91,12 @@ def run(
         Splits of the lines in `screen`.
     cache
         Folder for predictions.
-    n_processes
-        Folds that run at the same time; the result does not depend on it.
+    engine
+        Where the folds are computed, in this process where None; the result does not depend on it.
     progress
         Called with (folds done, folds in total).
+    effort
+        As `models.catalog.build_model` takes it.
 
     Returns
     -------
@@ -81,10 +106,9 @@ def run(
         named ``reliability_*`` hold a calibration curve's bins.
     """
     folds = list(folds)
-    fit_missing(
-        kinds, folds, expression, screen, cache=cache, n_processes=n_processes, progress=progress
-    )
-    held_out = read_held_out(kinds, folds, expression, screen, cache=cache)
+    data = (expression, screen)
+    fit_missing(kinds, folds, *data, cache=cache, engine=engine, progress=progress, effort=effort)
+    held_out = read_held_out(kinds, folds, *data, cache=cache, effort=effort)
     return tabulate(held_out, screen)
 
 
@@ -95,30 +119,53 @@ def fit_missing(
     screen: Screen,
     *,
     cache: Path,
-    n_processes: int = 1,
+    engine: Engine | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    on_event: Callable[[Event], None] | None = None,
+    effort: Effort = "full",
 ) -> None:
-    """Fit and keep what is not kept yet; parameters as in `run`."""
+    """Fit what is not kept yet and keep it, fold by fold; parameters as in `run`.
+
+    Workers write nothing: what they return is kept here, each file whole or not at all.
+
+    Parameters
+    ----------
+    on_event
+        Told what the fits have come to: ``split``, ``seed``, ``fold``, ``kind``, and the record of
+        `training.watch.report_epoch`. An error that it raises ends the run.
+    """
     samples = Samples(expression, screen.tissue)
-    tasks = []
-    all_paths = paths_of(cache, _with_floors(kinds), folds, samples, screen)
+    all_paths = paths_of(cache, _with_floors(kinds), folds, samples, screen, effort)
+    tasks, targets = [], []
     for fold, paths in zip(folds, all_paths, strict=True):
         missing = {kind: path for kind, path in paths.items() if not path.is_file()}
         if missing:
-            tasks.append((fold, missing))
+            tasks.append(FoldTask(fold, tuple(missing), effort))
+            targets.append(missing)
     done = len(folds) - len(tasks)
     progress(done, len(folds))
-    if not tasks:
-        return
-    with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(fit_fold, fold, samples, screen, paths) for fold, paths in tasks]
-        try:
-            for finished, future in enumerate(as_completed(futures), start=done + 1):
-                future.result()
-                progress(finished, len(folds))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    listen = (lambda index, event: on_event(event)) if on_event else None
+    results = (engine or SerialEngine()).map(
+        fit_fold, tasks, shared=(samples, screen), on_event=listen
+    )
+    for finished, (index, held_out) in enumerate(results, start=done + 1):
+        for one in held_out:
+            keep(one, targets[index][one.kind])
+        progress(finished, len(folds))
+
+
+def kept_paths(
+    kinds: Sequence[str],
+    folds: Sequence[Fold],
+    expression: Expression,
+    screen: Screen,
+    *,
+    cache: Path,
+    effort: Effort = "full",
+) -> list[dict[str, Path]]:
+    """Return where `fit_missing` keeps predictions: model to file, fold by fold; see `run`."""
+    samples = Samples(expression, screen.tissue)
+    return paths_of(cache, _with_floors(kinds), folds, samples, screen, effort)
 
 
 def read_held_out(
@@ -128,6 +175,7 @@ def read_held_out(
     screen: Screen,
     *,
     cache: Path,
+    effort: Effort = "full",
 ) -> list[HeldOut]:
     """Read the predictions that `fit_missing` kept, fold by fold; parameters as in `run`.
 
@@ -137,7 +185,7 @@ def read_held_out(
         If a model was not judged on a fold, or its file cannot be read.
     """
     samples = Samples(expression, screen.tissue)
-    all_paths = paths_of(cache, _with_floors(kinds), folds, samples, screen)
+    all_paths = paths_of(cache, _with_floors(kinds), folds, samples, screen, effort)
     return [
         read(path, kind, fold, screen.drugs)
         for fold, paths in zip(folds, all_paths, strict=True)
@@ -145,27 +193,41 @@ def read_held_out(
     ]
 
 
-def fit_fold(fold: Fold, samples: Samples, screen: Screen, paths: dict[str, Path]) -> None:
-    """Fit models on a fold's training lines and keep what they predict for the others.
+def fit_fold(task: FoldTask, shared: tuple[Samples, Screen]) -> list[HeldOut]:
+    """Fit models on a fold's training lines and return what they predict for the others.
 
     Parameters
     ----------
-    paths
-        Kind to the file for its predictions. What those kinds are built from is fitted first, and
-        once.
+    shared
+        All samples and their responses, of which the fold names the lines on either side.
+
+    Returns
+    -------
+    list of HeldOut
+        One for each of the task's kinds.
     """
+    fold, (samples, screen) = task.fold, shared
     train = screen.select(fold.train)
     if fold.split.endswith(PERMUTED):
         train = _permute(train, derive_seed("permuted", fold.seed, fold.number))
     inputs = samples.select(fold.train)
     fitted: dict[str, ResponseModel] = {}
-    with one_thread():  # as `fit_set` does: sums round otherwise with another number of threads
-        for kind in with_needs(list(paths)):
-            model = build_model(kind, seed=fold.seed)
+    found = []
+    # one thread, as `fit_set` takes: sums round otherwise with another number of threads
+    with one_thread(), watching(partial(_tell, fold)):
+        for kind in with_needs(list(task.kinds)):
+            model = build_model(kind, seed=fold.seed, effort=task.effort)
             model.build_from({part: fitted[part] for part in model.needs})
             fitted[kind] = model.fit(inputs, train)
-            if kind in paths:
-                keep(predict_held_out(model, samples, fold), paths[kind])
+            if kind in task.kinds:
+                found.append(predict_held_out(model, samples, fold))
+    return found
+
+
+def _tell(fold: Fold, kind: str, record: Record) -> None:
+    """Pass on what a fit reports, with the fold that it belongs to."""
+    where = {"split": fold.split, "seed": fold.seed, "fold": fold.number}
+    emit({**where, "kind": kind, **record}, series=kind)
 
 
 def tabulate(held_out: Iterable[HeldOut], screen: Screen) -> pd.DataFrame:

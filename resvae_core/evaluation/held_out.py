@@ -25,7 +25,7 @@ from resvae_core.data.splits import Fold
 from resvae_core.encoders.catalog import load_encoder
 from resvae_core.errors import ArtifactError
 from resvae_core.models.base import ResponseModel, Samples
-from resvae_core.models.catalog import build_model
+from resvae_core.models.catalog import Effort, build_model
 from resvae_core.models.conformal import to_codes
 from resvae_core.models.resvae import ResVAE
 from resvae_core.models.resvae_config import EMBEDDING
@@ -137,16 +137,18 @@ def data_digest(samples: Samples, screen: Screen) -> str:
     return digest.hexdigest()
 
 
-def model_digest(kind: str, seed: int, encoders: dict[str, str]) -> str:
+def model_digest(kind: str, seed: int, encoders: dict[str, str], effort: Effort = "full") -> str:
     """Return a digest of a model's configuration, its encoder and the models it is built from.
 
     Parameters
     ----------
     encoders
         Digests of encoders by name, filled as they are needed: loading one takes a while.
+    effort
+        As `build_model` takes it.
     """
-    model = build_model(kind, seed=seed)
-    parts = [model_digest(part, seed, encoders) for part in model.needs]
+    model = build_model(kind, seed=seed, effort=effort)
+    parts = [model_digest(part, seed, encoders, effort) for part in model.needs]
     read_through = _encoder_digest(model, encoders)
     document = [kind, REVISIONS.get(kind, 1), model.configuration(), read_through, parts]
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
@@ -163,7 +165,12 @@ def _encoder_digest(model: ResponseModel, encoders: dict[str, str]) -> str | Non
 
 
 def paths_of(
-    cache: Path, kinds: Iterable[str], folds: Iterable[Fold], samples: Samples, screen: Screen
+    cache: Path,
+    kinds: Iterable[str],
+    folds: Iterable[Fold],
+    samples: Samples,
+    screen: Screen,
+    effort: Effort = "full",
 ) -> list[dict[str, Path]]:
     """Return where predictions are kept: kind to file, for each fold.
 
@@ -180,7 +187,7 @@ def paths_of(
         paths = {}
         for kind in names:
             key = (kind, fold.seed)
-            models[key] = models.get(key) or model_digest(*key, encoders)
+            models[key] = models.get(key) or model_digest(*key, encoders, effort)
             text = json.dumps([SCHEMA_VERSION, models[key], data, members])
             digest = hashlib.sha256(text.encode()).hexdigest()[:16]
             name = f"{fold.split}-{fold.seed}-{fold.number}-{digest}.safetensors"

@@ -100,6 +100,25 @@ def evaluation_tables(
     }
 
 
+def fold_means(table: pd.DataFrame) -> pd.DataFrame:
+    """Average metrics over drugs within each fold.
+
+    Parameters
+    ----------
+    table
+        As `benchmark.run` returns it; ablations and calibration curves are left aside.
+
+    Returns
+    -------
+    DataFrame
+        Columns model, split, seed, fold, metric, value; some metrics weigh pairs of line and drug
+        (`metrics.WEIGHTED_BY_N`), NaN where no drug has a value.
+    """
+    chosen = table[~table["metric"].str.startswith("reliability_") & table["model"].isin(KINDS)]
+    keys = ["model", "split", "seed", "fold", "metric"]
+    return _fold_means(chosen, keys).rename("value").reset_index()
+
+
 def summarise(table: pd.DataFrame, *, by_drug: bool = False) -> pd.DataFrame:
     """Average metrics over drugs and folds.
 

@@ -6,6 +6,7 @@ shape. Text takes the colours of the theme it is shown in, so none are set here 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -87,6 +88,7 @@ SIMPLE = "elastic_net"
 
 FLOORS = ("drug_tissue_mean", "tissue_mean", "drug_mean", "always_resistant")
 """Models that read no expression; a learned model is worth what it adds to them."""
+_MODEL_NAME = re.compile(rf"\b({'|'.join((*ABLATION_WORDS, *MODEL_WORDS))})\b")
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,11 @@ def model_word(model: str) -> str:
     """Return a model's name for readers; an unknown one with spaces for underscores."""
     known = MODEL_WORDS.get(model) or ABLATION_WORDS.get(model)
     return known or model.replace("_", " ").capitalize()
+
+
+def with_model_words(text: str) -> str:
+    """Return a text with the names of models as readers know them: ``vae_ls`` as "VAE_LS"."""
+    return _MODEL_NAME.sub(lambda found: model_word(found[0]), text)
 
 
 def in_order(models: Iterable[str]) -> list[str]:

@@ -1,76 +1,103 @@
-"""What a job can do, by name."""
+"""What a job can do, by name. Each task has a module of its own, imported when it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import pandas as pd
+from resvae_core.access.roles import Permission
+from resvae_core.errors import CatalogError, ConfigError
+from resvae_core.jobs.context import JobContext
+from resvae_core.jobs.record import Lane
 
-from resvae_core.compute import one_thread
-from resvae_core.config import data_folder
-from resvae_core.data.cohorts import DEMO, load_cohort
-from resvae_core.explain.attribution import attribution_matrix
-from resvae_core.registry.store import load_model_set
-from resvae_core.tables import Expression
-
-Report = Callable[[int, int], None]
-"""Takes steps done and steps in total."""
-
-CHUNK = 32
-"""Patients that are explained between two reports."""
-N_GENES = 40
-"""Genes with the largest mean attribution that are kept."""
+TASKS_VARIABLE = "RESVAE_TASKS"
+"""Environment variable with further tasks: ``package.module:NAME``, separated by commas."""
+MODULES = {
+    "attribute_cohort": "resvae_core.jobs.task_attribution:ATTRIBUTE",
+    "train": "resvae_core.jobs.task_training:TRAIN",
+    "evidence": "resvae_core.jobs.task_evidence:EVIDENCE",
+    "drift": "resvae_core.jobs.task_drift:DRIFT",
+    "score": "resvae_core.jobs.task_scoring:SCORE",
+    "fetch": "resvae_core.jobs.task_fetch:FETCH",
+}
 
 
-def attribute_cohort(report: Report, *, cohort: str, drug: str, model: str) -> pd.DataFrame:
-    """Explain one model's score of one drug for every patient of a cohort.
+def accept_all(arguments: Mapping[str, Any]) -> None:
+    """Check nothing: for tasks whose arguments cannot be wrong."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of work.
 
     Parameters
     ----------
-    report
-        Told after every few patients.
-    cohort
-        TCGA code of an installed cohort in log2(TPM + 1), or ``DEMO``.
-    drug, model
-        Names.
-
-    Returns
-    -------
-    DataFrame
-        Columns sample, gene, value (log2(TPM + 1)), attribution (log-odds of resistance), for the
-        `N_GENES` genes with the largest mean absolute attribution, largest first.
-
-    Raises
-    ------
-    InputDataError, ExpressionUnitsError
-        If the cohort is not installed, or only as z-scores.
+    name
+        Key in `TASKS`.
+    title
+        For people, or a function that makes it from the arguments. It is shown to everybody: no
+        patients, no file names.
+    run
+        Does it, in a process of its own, and returns a small JSON document. It may be killed at
+        any moment and is then called again with the same folder. A `JobInterruptedError` that it
+        raises leaves the job interrupted until somebody resumes it.
+    permission
+        What somebody must be allowed to do to start, cancel, resume or forget it.
+    lane
+        The queue it waits in; each machine works on one job of a lane at a time, and on one
+        training a device.
+    resumable
+        Whether a run goes on from what an earlier one left in the folder, rather than from the
+        start.
+    check
+        Raises a `ResVAEError` where the arguments are wrong, before anything is queued.
     """
-    expression = load_cohort(None if cohort == DEMO else data_folder(), cohort).expression
-    model_set = load_model_set()
-    explained, parts = model_set.model(model), []
-    names, total = expression.samples, len(expression.samples)
-    report(0, total)
-    with one_thread():
-        for start in range(0, total, CHUNK):
-            some = Expression(expression.values.loc[names[start : start + CHUNK]])
-            found = attribution_matrix(explained, model_set.samples(some), drug).values
-            parts.append(pd.DataFrame(found, index=some.samples, columns=list(explained.genes_)))
-            report(min(start + CHUNK, total), total)
-    return _tidy(pd.concat(parts), expression)
+
+    name: str
+    title: Callable[[dict[str, Any]], str] | str
+    run: Callable[[JobContext], dict[str, Any]]
+    permission: Permission
+    lane: Lane
+    resumable: bool = True
+    check: Callable[[dict[str, Any]], None] = accept_all
+
+    def title_of(self, arguments: Mapping[str, Any]) -> str:
+        """Return what a job with these arguments is called."""
+        return self.title if isinstance(self.title, str) else self.title(dict(arguments))
 
 
-def _tidy(attributions: pd.DataFrame, expression: Expression) -> pd.DataFrame:
-    """Keep the genes that count, one row a gene and patient."""
-    genes = attributions.abs().mean().nlargest(N_GENES).index
-    values = expression.values.reindex(columns=genes)
-    return pd.DataFrame(
-        {
-            "sample": attributions.index.to_numpy().repeat(len(genes)),
-            "gene": list(genes) * len(attributions),
-            "value": values.to_numpy(float).ravel(),
-            "attribution": attributions[genes].to_numpy(float).ravel(),
-        }
-    )
+class _Tasks(Mapping[str, Task]):
+    """Tasks by name; a module is imported when one of its tasks is read."""
+
+    def __getitem__(self, name: str) -> Task:
+        place = _places().get(name)
+        if place is None:
+            raise CatalogError(
+                f"There is no task {name!r}.", remedy=f"Known: {', '.join(sorted(_places()))}."
+            )
+        module, _, attribute = place.partition(":")
+        task = getattr(importlib.import_module(module), attribute)
+        if not isinstance(task, Task):
+            raise ConfigError(
+                f"{place} is no task.", remedy=f"Correct {TASKS_VARIABLE}: package.module:NAME."
+            )
+        return task
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_places())
+
+    def __len__(self) -> int:
+        return len(_places())
 
 
-TASKS: dict[str, Callable[..., pd.DataFrame]] = {"attribute_cohort": attribute_cohort}
+def _places() -> dict[str, str]:
+    """Return where each task is defined: ``module:NAME`` by name."""
+    further = filter(None, os.environ.get(TASKS_VARIABLE, "").split(","))
+    return MODULES | {place.partition(":")[2].lower(): place for place in further}
+
+
+TASKS: Mapping[str, Task] = _Tasks()
+"""Every task. An unknown name raises a `CatalogError` that lists those there are."""

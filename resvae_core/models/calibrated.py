@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,18 @@ from resvae_core.tables import Expression, Screen
 
 Matrix = NDArray[np.float32]
 Array = NDArray[np.float64]
+
+
+class Calibrated(NamedTuple):
+    """What a model's scores mean, every array (n_samples, n_drugs); see `Prediction`."""
+
+    score: Array
+    log_odds: Array
+    probability: Array
+    lower: Array
+    upper: Array
+    sets: NDArray[np.int8]
+    """Codes of conformal sets."""
 
 
 class CalibratedModel(ResponseModel):
@@ -80,23 +93,29 @@ class CalibratedModel(ResponseModel):
         self.check_fitted()
         return self.predict_from(self.score_members(samples), samples)
 
-    def predict_from(self, members: Array, samples: Samples) -> Prediction:
-        """Turn the scores that `score_members` gave for samples into their prediction."""
+    def calibrate(self, members: Array, samples: Samples) -> Calibrated:
+        """Turn the scores that `score_members` gave for samples into calibrated arrays."""
         score = members.mean(axis=0)
         log_odds = self.calibration_.log_odds(score)
         reach = INTERVAL_REACH * self.calibration_.standard_error(score, members)
         probability = expit(log_odds)
         sets = self.conformal_.sets(probability, lineage_codes(samples.tissues()))
+        lower, upper = expit(log_odds - reach), expit(log_odds + reach)
+        return Calibrated(score, log_odds, probability, lower, upper, sets)
+
+    def predict_from(self, members: Array, samples: Samples) -> Prediction:
+        """Turn the scores that `score_members` gave for samples into their prediction."""
+        found = self.calibrate(members, samples)
         index, columns = samples.expression.values.index, list(self.drugs_)
         frames = (
             pd.DataFrame(values, index=index, columns=columns)
             for values in (
-                log_odds,
-                probability,
-                expit(log_odds - reach),
-                expit(log_odds + reach),
-                self._ln_ic50(score),
-                in_words(sets),
+                found.log_odds,
+                found.probability,
+                found.lower,
+                found.upper,
+                self._ln_ic50(found.score),
+                in_words(found.sets),
             )
         )
         return Prediction(*frames)

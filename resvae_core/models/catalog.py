@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from resvae_core.errors import ArtifactError, ConfigError
 from resvae_core.models.ablations import ABLATIONS
@@ -34,6 +35,20 @@ KINDS: dict[str, type[ResponseModel]] = {
 }
 
 
+Effort = Literal["full", "short"]
+
+_SHORT_VAE = {"n_members": 3, "settings": {"training": {"n_epochs": 8}}}
+SHORT: Mapping[str, Mapping[str, Any]] = {
+    **dict.fromkeys(("vae_ll", "vae_ls", "vae_ld"), _SHORT_VAE),
+    "random_forest": {"n_members": 3, "n_trees": 8},
+    "xgboost": {"n_members": 3, "n_rounds": 30},
+    "elastic_net": {"n_members": 3},
+    "ensemble": {"n_members": 3},
+}
+"""What a short run changes of the standard settings: enough to try out the steps of a training, too
+little for models that anybody should read."""
+
+
 def learned_names() -> list[str]:
     """Return the names of the models that learn from expression, in the order of display."""
     return [kind for kind, model in KINDS.items() if not model.is_floor]
@@ -49,8 +64,13 @@ def title_of(kind: str) -> str:
     return {**KINDS, **ABLATIONS}[kind].title
 
 
-def build_model(kind: str, *, seed: int = 0) -> ResponseModel:
-    """Return an unfitted model with its standard settings.
+def build_model(kind: str, *, seed: int = 0, effort: Effort = "full") -> ResponseModel:
+    """Return an unfitted model with its standard settings, or with those of a short run.
+
+    Parameters
+    ----------
+    effort
+        ``short``: fewer members, trees, rounds and epochs (`SHORT`).
 
     Raises
     ------
@@ -62,7 +82,7 @@ def build_model(kind: str, *, seed: int = 0) -> ResponseModel:
         raise ConfigError(
             f"{kind!r} is no kind of model.", remedy=f"Use one of: {', '.join(KINDS)}."
         )
-    model = known[kind]()
+    model = known[kind](**(SHORT.get(kind, {}) if effort == "short" else {}))
     if isinstance(model, CalibratedModel):
         model.seed = seed
     return model

@@ -7,6 +7,7 @@ and curvature 0 in the objective: they are masked, not filled. Saved as UBJ, com
 from __future__ import annotations
 
 import zlib
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +18,13 @@ from resvae_core.errors import DeviceError
 from resvae_core.models.base import Arrays, Document
 from resvae_core.models.calibrated import Array, Matrix
 from resvae_core.models.cross_fitted import CrossFittedModel, Rows
+from resvae_core.training.watch import is_watched, report_epoch
 
 if TYPE_CHECKING:
     import xgboost as xgb
+
+REPORT_ROUNDS = 10
+"""Rounds between two reports."""
 
 
 class GradientBoosting(CrossFittedModel):
@@ -89,10 +94,14 @@ class GradientBoosting(CrossFittedModel):
         measured = (~np.isnan(target)).astype(np.float32)
         truth = np.nan_to_num(target).astype(np.float32)
 
+        rounds = count()
+
         def masked_squared_error(
             score: NDArray[np.float32], _: Any
         ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            return (score.reshape(truth.shape) - truth) * measured, measured
+            gradient = (score.reshape(truth.shape) - truth) * measured
+            self._report(member, next(rounds), gradient, measured)
+            return gradient, measured
 
         options = {
             **self.tree_options,
@@ -109,6 +118,24 @@ class GradientBoosting(CrossFittedModel):
         booster = xgb.train(options, matrix, self.n_rounds, obj=masked_squared_error)
         booster.set_param({"device": "cpu"})
         self.boosters_.append(booster)
+
+    def _report(
+        self,
+        member: int,
+        n_rounds: int,
+        gradient: NDArray[np.float32],
+        measured: NDArray[np.float32],
+    ) -> None:
+        """Tell whoever watches the loss so far: half the mean squared error of what was measured.
+
+        The gradient is the error itself.
+        """
+        if n_rounds % REPORT_ROUNDS == 0 and is_watched():
+            loss = 0.5 * float(np.square(gradient).sum()) / max(1.0, float(measured.sum()))
+            where = {"member": member, "n_members": self.n_members}
+            report_epoch(
+                self.kind, {**where, "epoch": n_rounds, "n_epochs": self.n_rounds, "loss": loss}
+            )
 
     def _score_member(self, member: int, z: Matrix) -> Array:
         score = self.boosters_[member].inplace_predict(z, predict_type="margin")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from resvae_core.data.cancer_types import find_cancer_type
 from resvae_core.data.drugs import find_drug
 from resvae_core.errors import ArtifactError, ConfigError, UnknownDrugError
-from resvae_core.features.range_check import BORDERLINE, IN_RANGE, OUT_OF_RANGE, Reference
+from resvae_core.features.range_check import IN_RANGE, RANGES, Reference
 from resvae_core.models.base import NO_TISSUE, TUMOURS, Prediction, ResponseModel, Samples
 from resvae_core.models.calibrated import CalibratedModel
 from resvae_core.models.ensemble import Ensemble
@@ -24,6 +25,7 @@ RESISTANT, SENSITIVE = "resistant", "sensitive"
 UNCERTAIN, NOT_ASSESSABLE = "uncertain", "not assessable"
 BASELINE = "baseline"
 """What stands in the place of a call for a floor, which knows nothing of the sample."""
+CALLS = (RESISTANT, SENSITIVE, UNCERTAIN, NOT_ASSESSABLE, BASELINE)
 
 CHUNK = 256
 """Samples that are predicted at a time where there are many."""
@@ -59,11 +61,13 @@ class Forecast:
     ranges
         Index: samples; columns as `Reference.assess` gives them.
     model_set
-        Id of the models that made it.
+        Name of the models that made it.
     reference
         ``tumours`` or ``cell_lines``: what the samples were compared with.
     cancer_type
         TCGA code, or None where none was named.
+    digest
+        SHA-256 (hex) of the models' ``model_set.json``; empty where they were never saved.
     """
 
     table: pd.DataFrame
@@ -71,6 +75,12 @@ class Forecast:
     model_set: str
     reference: str
     cancer_type: str | None
+    digest: str = ""
+
+    @property
+    def made_by(self) -> str:
+        """Name and first digits of the digest of the models that made it."""
+        return stamp(self.model_set, self.digest)
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,8 @@ class ModelSet:
         Kind that speaks where only one number has room.
     unproven
         Kind to the drugs for which it was not shown to beat the tissue floor on unseen lines.
+    digest
+        SHA-256 (hex) of ``model_set.json``; empty where the set was never saved.
     """
 
     name: str
@@ -96,6 +108,7 @@ class ModelSet:
     references: Mapping[str, Reference]
     default_model: str
     unproven: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    digest: str = ""
 
     def __post_init__(self) -> None:
         if len({model.drugs_ for model in self.models.values()}) > 1:
@@ -103,6 +116,11 @@ class ModelSet:
                 f"The models of {self.name} do not predict the same drugs in the same order.",
                 remedy="Train the set again with one command.",
             )
+
+    @property
+    def made_by(self) -> str:
+        """Name and first digits of the digest, as results name the set."""
+        return stamp(self.name, self.digest)
 
     @property
     def drugs(self) -> tuple[str, ...]:
@@ -170,17 +188,18 @@ class ModelSet:
             If a name is not known.
         """
         cancer = find_cancer_type(cancer_type) if cancer_type else None
-        names = self._drug_names(drugs) if drugs else [*self.drugs]
+        names = self.drug_names(drugs) if drugs else [*self.drugs]
         kinds = list(models) if models else list(self.models)
         samples = self.samples(expression, cancer.gdsc_tissue if cancer else None, reference)
         ranges = self.references[reference].assess(expression)
         notes = _range_notes(ranges)
         parts = [
-            self._part(self.model(kind), prediction, samples, names, ranges, notes)
-            for kind, prediction in self._predictions(kinds, samples)
+            self._part(model, _predict(model, members, samples), samples, names, ranges, notes)
+            for model, members in self.score_members(kinds, samples)
         ]
         table = pd.concat(parts, ignore_index=True)
-        return Forecast(table, ranges, self.name, reference, cancer.code if cancer else None)
+        code = cancer.code if cancer else None
+        return Forecast(table, ranges, self.name, reference, code, self.digest)
 
     def predict_in_chunks(
         self,
@@ -221,7 +240,14 @@ class ModelSet:
                 reference=reference,
             )
 
-    def _drug_names(self, drugs: Sequence[str]) -> list[str]:
+    def drug_names(self, drugs: Sequence[str]) -> list[str]:
+        """Return the catalogue's names of drugs, each once.
+
+        Raises
+        ------
+        UnknownDrugError
+            If the catalogue or this set does not know one.
+        """
         names = list(dict.fromkeys(find_drug(drug).name for drug in drugs))
         unknown = [name for name in names if name not in self.drugs]
         if unknown:
@@ -249,15 +275,22 @@ class ModelSet:
         labels = pd.Series(tissue or NO_TISSUE, index=expression.values.index, dtype=object)
         return Samples(expression, labels, reference)
 
-    def _predictions(
+    def score_members(
         self, kinds: Sequence[str], samples: Samples
-    ) -> Iterator[tuple[str, Prediction]]:
-        """Let each model predict; the ensemble takes over what its parts have scored already."""
+    ) -> Iterator[tuple[ResponseModel, Array | None]]:
+        """Let each model score; the ensemble takes over what its parts have scored already.
+
+        Yields
+        ------
+        tuple
+            A model and its (n_members, n_samples, n_drugs) scores; None for a floor, which has no
+            members.
+        """
         scores: dict[str, Array] = {}
         for kind in kinds:
             model = self.model(kind)
             if not isinstance(model, CalibratedModel):
-                yield kind, model.predict(samples)
+                yield model, None
                 continue
             if isinstance(model, Ensemble):
                 missing = [part for part in model.needs if part not in scores]
@@ -266,7 +299,15 @@ class ModelSet:
                 scores[kind] = model.combine(scores)
             else:
                 scores[kind] = model.score_members(samples)
-            yield kind, model.predict_from(scores[kind], samples)
+            yield model, scores[kind]
+
+    def drug_notes(self, model: ResponseModel, drugs: Sequence[str]) -> list[str]:
+        """Return what is to be said of each drug in words; "" where there is nothing."""
+        unproven = self.unproven.get(model.kind, frozenset())
+        return [
+            _drug_note(name, known, name not in unproven)
+            for name, known in zip(drugs, _informative(model, drugs), strict=True)
+        ]
 
     def _part(
         self,
@@ -283,18 +324,9 @@ class ModelSet:
             frame[drugs].to_numpy(float)
             for frame in (prediction.probability, prediction.lower, prediction.upper)
         )
-        informative = _informative(model, drugs)
-        calls = _calls(model, probability, lower, upper)
-        out = (ranges["range"] == OUT_OF_RANGE).to_numpy()[:, None]
-        doubtful = (ranges["range"] == BORDERLINE).to_numpy()[:, None]
-        if not model.is_floor:
-            calls = np.where(doubtful, UNCERTAIN, calls)
-            calls = np.where(out | ~informative, NOT_ASSESSABLE, calls)
-        unproven = self.unproven.get(model.kind, frozenset())
-        drug_notes = [
-            _drug_note(name, known, name not in unproven)
-            for name, known in zip(drugs, informative, strict=True)
-        ]
+        codes = call_codes(model, drugs, lower, upper, ranges["range"].map(RANGES.index).to_numpy())
+        calls = np.array(CALLS, dtype=object)[codes]
+        drug_notes = self.drug_notes(model, drugs)
         return pd.DataFrame(
             {
                 "sample": np.repeat(samples.expression.samples, n_drugs),
@@ -306,21 +338,48 @@ class ModelSet:
                 "conformal": _sets(prediction, drugs).ravel(),
                 "call": calls.ravel(),
                 "range": np.repeat(ranges["range"].to_numpy(), n_drugs),
-                "note": [_join(a, b) for a in notes for b in drug_notes],
+                "note": [join_notes(a, b) for a in notes for b in drug_notes],
             }
         )
 
 
-def _calls(
-    model: ResponseModel, probability: Array, lower: Array, upper: Array
-) -> NDArray[np.object_]:
-    """Call a pair only where the whole interval lies on one side of the threshold."""
+def stamp(name: str, digest: str) -> str:
+    """Return a set's name with the first eight digits of its digest, where it has one."""
+    return f"{name} ({digest[:8]})" if digest else name
+
+
+def call_codes(
+    model: ResponseModel,
+    drugs: Sequence[str],
+    lower: Array,
+    upper: Array,
+    ranges: NDArray[np.integer[Any]],
+) -> NDArray[np.int8]:
+    """Call a pair only where the whole interval lies on one side of the threshold.
+
+    Parameters
+    ----------
+    model, drugs
+        Who predicted what.
+    lower, upper
+        (n_samples, n_drugs) interval of the probability.
+    ranges
+        (n_samples,) positions in `RANGES`: only a sample in range gets a firm call.
+
+    Returns
+    -------
+    ndarray
+        (n_samples, n_drugs) positions in `CALLS`.
+    """
+    codes = np.full(lower.shape, CALLS.index(UNCERTAIN), np.int8)
     if model.is_floor:
-        return np.full(probability.shape, BASELINE, dtype=object)
-    calls = np.full(probability.shape, UNCERTAIN, dtype=object)
-    calls[lower >= model.threshold_] = RESISTANT
-    calls[upper < model.threshold_] = SENSITIVE
-    return calls
+        codes[:] = CALLS.index(BASELINE)
+        return codes
+    in_range, _, out = (ranges[:, None] == code for code in range(len(RANGES)))
+    codes[in_range & (lower >= model.threshold_)] = CALLS.index(RESISTANT)
+    codes[in_range & (upper < model.threshold_)] = CALLS.index(SENSITIVE)
+    codes[out | ~_informative(model, drugs)] = CALLS.index(NOT_ASSESSABLE)
+    return codes
 
 
 def _sets(prediction: Prediction, drugs: list[str]) -> NDArray[np.str_]:
@@ -330,7 +389,7 @@ def _sets(prediction: Prediction, drugs: list[str]) -> NDArray[np.str_]:
     return prediction.conformal[drugs].to_numpy(str)
 
 
-def _informative(model: ResponseModel, drugs: list[str]) -> NDArray[np.bool_]:
+def _informative(model: ResponseModel, drugs: Sequence[str]) -> NDArray[np.bool_]:
     """Return which drugs the model can tell lines apart for (a calibration slope above 0)."""
     if not isinstance(model, CalibratedModel):
         return np.ones(len(drugs), dtype=bool)
@@ -338,11 +397,22 @@ def _informative(model: ResponseModel, drugs: list[str]) -> NDArray[np.bool_]:
     return np.array([slope[drug] > 0 for drug in drugs])
 
 
+def _predict(model: ResponseModel, members: Array | None, samples: Samples) -> Prediction:
+    if members is None or not isinstance(model, CalibratedModel):
+        return model.predict(samples)
+    return model.predict_from(members, samples)
+
+
 def _range_notes(ranges: pd.DataFrame) -> list[str]:
     return [
-        "" if verdict == IN_RANGE else f"{verdict}: {'; '.join(reasons)}"
+        range_note(verdict, reasons)
         for verdict, reasons in zip(ranges["range"], ranges["reasons"], strict=True)
     ]
+
+
+def range_note(verdict: str, reasons: Sequence[str]) -> str:
+    """Say why a sample is not in range; "" where it is."""
+    return "" if verdict == IN_RANGE else f"{verdict}: {'; '.join(reasons)}"
 
 
 def _drug_note(name: str, informative: bool, proven: bool) -> str:
@@ -357,5 +427,6 @@ def _drug_note(name: str, informative: bool, proven: bool) -> str:
     return "; ".join(parts)
 
 
-def _join(first: str, second: str) -> str:
+def join_notes(first: str, second: str) -> str:
+    """Return two notes as one, without the empty ones."""
     return ". ".join(part for part in (first, second) if part)

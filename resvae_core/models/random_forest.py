@@ -11,6 +11,7 @@ from resvae_core.models.base import Arrays, Document
 from resvae_core.models.calibrated import Array, Matrix
 from resvae_core.models.cross_fitted import CrossFittedModel, Rows
 from resvae_core.models.flat_forest import FlatForest, flatten
+from resvae_core.training.watch import report_epoch
 
 
 class RandomForest(CrossFittedModel):
@@ -80,6 +81,13 @@ class RandomForest(CrossFittedModel):
             ).fit(z[measured], target[measured, drug])
             trees += [tree.tree_ for tree in forest.estimators_]
             drugs += [drug] * self.n_trees
+            report_epoch(
+                self.kind,
+                {
+                    **{"member": member, "n_members": self.n_members},
+                    **{"epoch": drug + 1, "n_epochs": target.shape[1]},
+                },
+            )
         self.forests_.append(flatten(trees, drugs))
 
     def _score_member(self, member: int, z: Matrix) -> Array:

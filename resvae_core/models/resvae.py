@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from resvae_core.models.cross_fitted import CrossFittedModel, Rows
 from resvae_core.models.resvae_config import EMBEDDING, GENES, RANKS, STANDARD, ResVAEConfig
 from resvae_core.tables import Expression, Screen
 from resvae_core.training.config import LABEL
+from resvae_core.training.watch import report_epoch
 
 if TYPE_CHECKING:
     import torch
@@ -263,7 +265,10 @@ class ResVAE(CrossFittedModel):
         networks = []
         for number in range(self.config.n_networks):
             seed = derive_seed(self.kind, self.seed, member, number)
-            network, history = self._train(z, target, self._ask_teacher(member, number, rows), seed)
+            teacher = self._ask_teacher(member, number, rows)
+            network, history = self._train(
+                z, target, teacher, seed, partial(self._report, member, number)
+            )
             networks.append(network)
             self._history = [
                 *self._history,
@@ -271,8 +276,19 @@ class ResVAE(CrossFittedModel):
             ]
         self.networks_.append(networks)
 
+    def _report(self, member: int, number: int, record: dict[str, float]) -> None:
+        """Tell whoever watches which network is at which epoch."""
+        where = {"member": member, "n_members": self.n_members}
+        where |= {"network": number, "n_networks": self.config.n_networks}
+        report_epoch(self.kind, {**where, **record})
+
     def _train(
-        self, z: Matrix, target: Array, teacher: Teacher | None, seed: int
+        self,
+        z: Matrix,
+        target: Array,
+        teacher: Teacher | None,
+        seed: int,
+        on_epoch: Callable[[dict[str, float]], None],
     ) -> tuple[Network, list[dict[str, float]]]:
         import torch
 
@@ -291,6 +307,7 @@ class ResVAE(CrossFittedModel):
                 seed=seed,
                 is_label=config.target == LABEL,
                 teacher=teacher,
+                on_epoch=on_epoch,
             )
         network.half().float()
         if config.head == "kernel":

@@ -17,8 +17,9 @@ import pandas as pd
 from resvae_core import __version__
 from resvae_core.config import RESEARCH_USE
 from resvae_core.data.inventory import load_manifest
-from resvae_core.data.screens import TrainingSet
-from resvae_core.models.base import ResponseModel
+from resvae_core.data.screens import EXPRESSION_FILE, LabelRule, TrainingSet
+from resvae_core.data.sources import find_by_path
+from resvae_core.models.base import TUMOURS, ResponseModel
 from resvae_core.models.catalog import title_of
 from resvae_core.models.ensemble import Ensemble
 from resvae_core.models.floors import DrugTissueMean
@@ -36,22 +37,62 @@ PURPOSE = (
     "Research: ranking drugs and exploring hypotheses about resistance from bulk RNA-seq of a "
     "tumour, by models trained on cell lines."
 )
-LIMITS = (
+NOT_ON_PATIENTS = (
     "Trained on cancer cell lines, not on patients. No probability here was validated against the "
-    "response of a patient.",
+    "response of a patient."
+)
+PANEL_LIMIT = (
     "Reads a panel of cancer genes, not the genome. More than 5 % of them missing lower the range "
-    "verdict.",
+    "verdict."
+)
+GENOME_LIMIT = (
+    "Reads {n_genes:,} genes. More than 5 % of them missing lower the range verdict: a file of a "
+    "gene panel is out of range."
+)
+TUMOUR_LIMIT = (
     "Tumours are standardised with frozen moments of reference tumours of few cancer types; for "
-    "others the level of the probability is less certain than their order.",
+    "others the level of the probability is less certain than their order."
+)
+NO_TUMOUR_LIMIT = (
+    "No tumours in log2(TPM + 1) were installed when the set was trained: it has no reference of "
+    "tumours and can read cell lines alone."
+)
+CATALOGUE_LABEL_LIMIT = (
     "'Sensitive' is a label on ln IC50: for GDSC2 drugs, the lowest 15 % of all lines screened. "
-    "About 85 of 100 lines are therefore resistant to any drug before anything is known.",
-    "A cell line of the training set that is uploaded looks better predicted than a new one.",
+    "About 85 of 100 lines are therefore resistant to any drug before anything is known."
+)
+SHARE_LABEL_LIMIT = (
+    "'Sensitive' is a label on ln IC50: for each drug, the lowest {share:.0%} of its measured "
+    "training lines, at the thresholds of this card. About {rest:.0f} of 100 lines are therefore "
+    "resistant to any drug before anything is known. The thresholds come from all lines, those of "
+    "test folds too: they are a convention of what is called sensitive, which no model reads. "
+    "Figures cannot be compared with those under another rule."
+)
+TRAINING_LINES_LIMIT = (
+    "A cell line of the training set that is uploaded looks better predicted than a new one."
+)
+SETTINGS_LIMIT = (
     "Settings were chosen by dozens of trials on one of the three fold splits of the same lines "
     "(benchmarks/experiments.md), so the figures may be slightly favourable. The default model is "
-    "the best within tissue by a small margin.",
-    "Of the training lines, 143 have expression restored from z-scores (r 0.9999 on shared lines).",
-    "Drugs whose ln IC50 is mostly extrapolated beyond the top dose are marked as low confidence.",
+    "the best within tissue by a small margin."
 )
+OTHER_SETTINGS_LIMIT = (
+    "Settings were chosen by dozens of trials on the project's own data "
+    "(benchmarks/experiments.md), not on these: where lines are the same, figures may be slightly "
+    "favourable."
+)
+RESTORED_LIMIT = (
+    "Of the training lines, 143 have expression restored from z-scores (r 0.9999 on shared lines)."
+)
+LOW_CONFIDENCE_LIMIT = (
+    "Drugs whose ln IC50 is mostly extrapolated beyond the top dose are marked as low confidence."
+)
+SHORT_LIMIT = (
+    "A short run: few epochs, trees and members, for trying out how training works. Its models are "
+    "worse than those of a full run, and nobody should read anything from them."
+)
+CATALOGUE_LABEL = "ln IC50 above the drug's threshold in assets/catalog/drugs.csv"
+SHARE_LABEL = "ln IC50 above the lowest {share:.0%} of the drug's measured training lines"
 SEEN_BY_THE_ENCODER = (
     "The expression encoder behind it was pretrained on expression of all cell lines, those of the "
     "test folds too, never on a response: the figures on cell lines are favourable by what "
@@ -110,6 +151,7 @@ def write_card(
     *,
     created: str,
     references: Mapping[str, str],
+    request: Mapping[str, Any] | None = None,
 ) -> Card:
     """Write a model's card from what trained and judged it.
 
@@ -126,6 +168,8 @@ def write_card(
         ISO date.
     references
         Reference name to a sentence that says what it is made of.
+    request
+        What the training was asked for; no such section where None.
     """
     screen = training_set.screen
     labels = screen.resistant
@@ -145,7 +189,7 @@ def write_card(
                 "interval": INTERVAL,
                 "threshold": model.threshold_,
                 "threshold_source": "highest mean Matthews correlation on held-out training lines",
-                "label": "ln IC50 above the drug's threshold in assets/catalog/drugs.csv",
+                "label": _label(training_set.label_rule),
             },
             "training": {
                 "n_lines": len(screen.lines),
@@ -155,18 +199,72 @@ def write_card(
                 "sources": training_set.describe_sources(),
                 "references": dict(references),
                 "data_digests": dict(training_set.digests),
+                **({"releases": dict(training_set.releases)} if training_set.releases else {}),
                 "licences": _terms(training_set),
+                **_label_rule(training_set.label_rule),
             },
+            **({} if request is None else {"request": dict(request)}),
             "configuration": model.configuration(),
             "seed": model.configuration().get("seed"),
             "metrics": _metrics(evaluation["summary"], model.kind),
             "ablations": _ablations(evaluation.get("ablations"), model.kind),
-            "limits": [*LIMITS, *([SEEN_BY_THE_ENCODER] if _rests_on_encoder(model) else [])],
+            "limits": _limits(model, training_set, references, request or {}),
             "versions": library_versions(),
             "genes": list(model.genes_),
             "drugs": list(model.drugs_),
         }
     )
+
+
+def _label(rule: LabelRule) -> str:
+    return CATALOGUE_LABEL if rule.name == "catalogue" else SHARE_LABEL.format(share=rule.share)
+
+
+def _label_rule(rule: LabelRule) -> dict[str, Any]:
+    """Return the rule with its thresholds, where they are not those of the catalogue."""
+    if rule.name == "catalogue":
+        return {}
+    thresholds = {drug: round(value, 6) for drug, value in rule.thresholds.items()}
+    return {
+        "label_rule": {
+            "name": rule.name,
+            "share": rule.share,
+            "source": "quantile of the measured training lines' ln IC50, all folds together",
+            "thresholds_ln_ic50": thresholds,
+        }
+    }
+
+
+def _limits(
+    model: ResponseModel,
+    training_set: TrainingSet,
+    references: Mapping[str, str],
+    request: Mapping[str, Any],
+) -> list[str]:
+    """Return what limits a model, in sentences that are true of its data and labels."""
+    rule, own = training_set.label_rule, _is_development(training_set)
+    share_limit = SHARE_LABEL_LIMIT.format(share=rule.share, rest=100 * (1 - rule.share))
+    asked = request.get("genes", "panel" if EXPRESSION_FILE in training_set.digests else "genome")
+    genome = asked == "genome"
+    return [
+        *([SHORT_LIMIT] if request.get("effort") == "short" else []),
+        NOT_ON_PATIENTS,
+        GENOME_LIMIT.format(n_genes=len(model.genes_)) if genome else PANEL_LIMIT,
+        TUMOUR_LIMIT if TUMOURS in references else NO_TUMOUR_LIMIT,
+        CATALOGUE_LABEL_LIMIT if rule.name == "catalogue" else share_limit,
+        TRAINING_LINES_LIMIT,
+        SETTINGS_LIMIT if own else OTHER_SETTINGS_LIMIT,
+        *([RESTORED_LIMIT] if own else []),
+        LOW_CONFIDENCE_LIMIT,
+        *([SEEN_BY_THE_ENCODER] if _rests_on_encoder(model) else []),
+    ]
+
+
+def _is_development(training_set: TrainingSet) -> bool:
+    """Tell whether the expression is that of the development data, byte by byte."""
+    known = {file.path: file.sha256 for file in load_manifest().files}
+    found = training_set.digests.get(EXPRESSION_FILE)
+    return found is not None and found == known.get(EXPRESSION_FILE)
 
 
 def _terms(training_set: TrainingSet) -> dict[str, str]:
@@ -175,7 +273,9 @@ def _terms(training_set: TrainingSet) -> dict[str, str]:
     used = {
         key for file in manifest.files if file.path in training_set.digests for key in file.sources
     }
-    return {manifest.sources[key].name: manifest.sources[key].licence for key in sorted(used)}
+    terms = {manifest.sources[key].name: manifest.sources[key].licence for key in sorted(used)}
+    official = [find_by_path(path) for path in training_set.digests]
+    return terms | {one.title: one.licence for one in official if one is not None}
 
 
 def _inputs(model: ResponseModel) -> dict[str, Any]:

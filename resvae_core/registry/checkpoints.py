@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from resvae_core.compute import choose_device
 from resvae_core.config import models_folder
 from resvae_core.data.files import file_digest, write_json
 from resvae_core.data.screens import TrainingSet
+from resvae_core.errors import ArtifactError
 from resvae_core.models.base import ResponseModel
-from resvae_core.models.catalog import build_model, load_model
+from resvae_core.models.catalog import Effort, build_model, load_model
 from resvae_core.registry.card import library_versions
 
 HISTORY_FILE = "history.json"
@@ -51,9 +52,15 @@ class Checkpoints:
     folder: Path
 
     @classmethod
-    def of_run(cls, root: Path, kinds: Sequence[str], training_set: TrainingSet) -> Checkpoints:
+    def of_run(
+        cls,
+        root: Path,
+        kinds: Sequence[str],
+        training_set: TrainingSet,
+        effort: Effort = "full",
+    ) -> Checkpoints:
         """Return the checkpoints below `root` of the run that fits these kinds on these data."""
-        return cls(root / run_key(kinds, training_set))
+        return cls(root / run_key(kinds, training_set, effort))
 
     def started(self, date: str) -> str:
         """Return the date at which this run was first started: `date`, if that is now.
@@ -104,10 +111,39 @@ class Checkpoints:
         assert kept is not None, "a file changed while it was written"
         return kept
 
+    def files(self, kind: str) -> dict[str, bytes]:
+        """Return the content of a kept model's files by name: what `take_over` takes elsewhere."""
+        return {p.name: p.read_bytes() for p in sorted((self.folder / kind).iterdir())}
 
-def run_key(kinds: Sequence[str], training_set: TrainingSet) -> str:
+    def take_over(self, kind: str, files: Mapping[str, bytes]) -> ResponseModel:
+        """Keep a model that was kept elsewhere, and return it.
+
+        Raises
+        ------
+        ArtifactError
+            If a file is missing or altered.
+        """
+        entry = self.folder / kind
+        staged = entry.with_name(entry.name + ".partial")
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        for name, content in files.items():
+            (staged / Path(name).name).write_bytes(content)
+        if not _is_intact(staged):
+            raise ArtifactError(
+                f"The model {kind!r} that a worker sent is not complete.",
+                remedy="Start the training again: what was finished is kept.",
+            )
+        shutil.rmtree(entry, ignore_errors=True)
+        staged.rename(entry)
+        kept = self.load(kind)
+        assert kept is not None, "a file changed while it was written"
+        return kept
+
+
+def run_key(kinds: Sequence[str], training_set: TrainingSet, effort: Effort = "full") -> str:
     """Return the digest (16 hex digits) of all that decides what a run's models become."""
-    models = [build_model(kind) for kind in kinds]
+    models = [build_model(kind, effort=effort) for kind in kinds]
     screen = training_set.screen
     decisive = {
         "configurations": {model.kind: model.configuration() for model in models},
@@ -125,6 +161,11 @@ def run_key(kinds: Sequence[str], training_set: TrainingSet) -> str:
     }
     text = json.dumps(decisive, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def code_digest() -> str:
+    """Return the SHA-256 (hex) of all code and encoders' weights that decide what is fitted."""
+    return hashlib.sha256(json.dumps(dict(_decisive_files())).encode()).hexdigest()
 
 
 def _decisive_files() -> Iterator[tuple[str, str]]:

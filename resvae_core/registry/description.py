@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resvae_core.config import models_folder
 from resvae_core.errors import ArtifactError
+from resvae_core.registry.pointer import (
+    ROLL_BACK,
+    SET_FILE,
+    SHIPPED,
+    read_pointer,
+    resolve,
+    sets_folder,
+)
 
-SET_FILE = "model_set.json"
 CARD_FILE = "card.json"
+RESTORE = "Restore models/ from the repository, or run: python -m resvae_core train."
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,10 @@ class SetDescription:
         ISO date.
     sources
         What it was trained on, as a sentence.
+    folder
+        Where it lies: who reads several of its files reads all of them there.
+    id
+        In the registry: ``shipped``, or name and first digits of the digest.
     """
 
     name: str
@@ -41,17 +52,45 @@ class SetDescription:
     default_model: str
     created: str
     sources: str
+    folder: Path
+    id: str
+
+    @property
+    def stamp(self) -> str:
+        """Name and first digits of the digest: what results say of who made them."""
+        return f"{self.name} ({self.digest[:8]})"
+
+
+def active_set_folder() -> Path:
+    """Return the folder of the active model set: the shipped one, or the one promoted last.
+
+    Raises
+    ------
+    ArtifactError
+        If the set that was promoted is missing or altered; nothing takes its place unasked.
+    """
+    return resolve(read_pointer())
+
+
+def is_retrained(folder: Path) -> bool:
+    """Tell whether a folder is that of a set which was trained here, not of the shipped one."""
+    return folder.parent == sets_folder()
+
+
+def restore_remedy(folder: Path) -> str:
+    """Say what to do about a set whose files are missing or altered."""
+    return ROLL_BACK if is_retrained(folder) else RESTORE
 
 
 def describe_model_set(folder: Path | None = None) -> SetDescription:
-    """Describe the models of a folder, the shipped ones by default.
+    """Describe the models of a folder, the active ones by default.
 
     Raises
     ------
     ArtifactError
         If there is none, or it cannot be read.
     """
-    folder = folder or models_folder()
+    folder = folder or active_set_folder()
     try:
         content = (folder / SET_FILE).read_bytes()
         document = json.loads(content)
@@ -64,11 +103,13 @@ def describe_model_set(folder: Path | None = None) -> SetDescription:
             default_model=document["default_model"],
             created=default["created"],
             sources=default["training"]["sources"],
+            folder=folder,
+            id=folder.name if is_retrained(folder) else SHIPPED,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(
             f"There is no readable model set in {folder.name}/ ({type(error).__name__}).",
-            remedy="Restore models/ from the repository, or run: python -m resvae_core train.",
+            remedy=restore_remedy(folder),
         ) from error
 
 

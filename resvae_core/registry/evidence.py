@@ -16,10 +16,10 @@ from typing import Any
 
 import pandas as pd
 
-from resvae_core.config import models_folder
 from resvae_core.data.files import file_digest, replace_folder, write_json
 from resvae_core.errors import ArtifactError, ConfigError
-from resvae_core.registry.description import SET_FILE
+from resvae_core.registry.description import active_set_folder, is_retrained
+from resvae_core.registry.pointer import SET_FILE
 
 EVIDENCE = "evidence"
 EVIDENCE_FILE = "evidence.json"
@@ -74,15 +74,21 @@ class Evidence:
 
 
 def describe_evidence(folder: Path | None = None) -> Evidence:
-    """Describe the evidence that lies beside a model set, the shipped one by default.
+    """Describe the evidence that lies beside a model set, the active one by default.
 
     Raises
     ------
     ArtifactError
         If there is none, it cannot be read, or it was computed with another model set.
     """
-    folder = folder or models_folder()
+    folder = folder or active_set_folder()
     path = folder / EVIDENCE / EVIDENCE_FILE
+    if is_retrained(folder) and not path.is_file():
+        raise ArtifactError(
+            "No findings in patient cohorts were computed with this model set yet.",
+            remedy="Compute them: Settings, Model sets, Findings; or run: python -m resvae_core "
+            "evidence.",
+        )
     try:
         document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if document.pop("schema_version") != SCHEMA_VERSION:
@@ -111,7 +117,7 @@ def load_evidence(name: str, folder: Path | None = None) -> pd.DataFrame:
     name
         One of `TABLES`.
     folder
-        The models' folder; the shipped one by default.
+        The models' folder; the active one by default.
 
     Raises
     ------
@@ -124,7 +130,7 @@ def load_evidence(name: str, folder: Path | None = None) -> pd.DataFrame:
         raise ConfigError(
             f"The evidence has no table {name!r}.", remedy=f"Use one of: {', '.join(TABLES)}."
         )
-    folder = folder or models_folder()
+    folder = folder or active_set_folder()
     evidence = describe_evidence(folder)
     file = f"{name}.{TABLES[name]}"
     path = folder / EVIDENCE / file
@@ -155,7 +161,7 @@ def save_evidence(
     cohorts
         Code to number of patients.
     folder
-        The models' folder; the shipped one by default.
+        The models' folder; the active one by default.
 
     Raises
     ------
@@ -168,7 +174,7 @@ def save_evidence(
             f"The evidence lacks a table, or has an unknown one: {odd}.",
             remedy="Build all tables of registry.evidence.TABLES.",
         )
-    folder = folder or models_folder()
+    folder = folder or active_set_folder()
     staged = folder / f"{EVIDENCE}.partial"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)

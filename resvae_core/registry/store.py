@@ -7,10 +7,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,18 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from resvae_core.config import models_folder
 from resvae_core.data.files import file_digest, replace_folder, write_json
 from resvae_core.data.splits import LEAVE_CELL_LINE_OUT
-from resvae_core.errors import ArtifactError
+from resvae_core.errors import ArtifactError, ConfigError
 from resvae_core.features.range_check import Reference, Thresholds
 from resvae_core.features.scaling import Moments
-from resvae_core.models.base import WEIGHTS_FILE
+from resvae_core.models.base import WEIGHTS_FILE, read_model_document
 from resvae_core.models.catalog import load_model
+from resvae_core.models.ensemble import Ensemble
 from resvae_core.models.model_set import ModelSet
 from resvae_core.registry.card import Card
-from resvae_core.registry.description import CARD_FILE, SET_FILE
+from resvae_core.registry.description import CARD_FILE, active_set_folder, restore_remedy
+from resvae_core.registry.pointer import SET_FILE
 
 HISTORY_FILE = "history.json"
 REFERENCES = "references"
@@ -50,38 +52,107 @@ class Verification:
     state: str
 
 
-def load_model_set(folder: Path | None = None, *, verify: bool = True) -> ModelSet:
-    """Load the models of a folder, the shipped ones by default.
+@dataclass(frozen=True)
+class SetContents:
+    """What a set holds, told without loading its models.
 
     Parameters
     ----------
-    folder
-        Where ``model_set.json`` lies; `config.models_folder` where None.
-    verify
-        Compare every file's digest first.
+    name, digest
+        Id of the set, and SHA-256 (hex) of ``model_set.json``.
+    models, references
+        Their names, in the set's order.
+    drugs
+        In the order of the catalogue.
+    genes
+        Genes that a model or a reference reads.
+    """
+
+    name: str
+    digest: str
+    models: tuple[str, ...]
+    references: tuple[str, ...]
+    drugs: tuple[str, ...]
+    genes: frozenset[str]
+
+
+def read_contents(folder: Path) -> SetContents:
+    """Read what a set holds from its documents; weights stay on the disk.
 
     Raises
     ------
     ArtifactError
+        If a document is missing or cannot be read.
+    """
+    document, digest = _read_set(folder), file_digest(folder / SET_FILE)
+    models = {kind: read_model_document(folder / kind) for kind in document["models"]}
+    genes = {gene for model in models.values() for gene in model["genes"]}
+    for name in document["references"]:
+        genes.update(_load_reference(folder, name).genes)
+    return SetContents(
+        document["name"],
+        digest,
+        tuple(models),
+        tuple(document["references"]),
+        tuple(models[document["default_model"]]["drugs"]),
+        frozenset(genes),
+    )
+
+
+def load_model_set(
+    folder: Path | None = None, *, verify: bool = True, kinds: Sequence[str] | None = None
+) -> ModelSet:
+    """Load the models of a folder, the active ones by default.
+
+    Parameters
+    ----------
+    folder
+        Where ``model_set.json`` lies; the active set where None.
+    verify
+        Compare every file's digest first.
+    kinds
+        Models to load, with those that they predict through; all where None.
+
+    Raises
+    ------
+    ConfigError
+        If the set has no model of a kind.
+    ArtifactError
         If a file is missing, altered or of another schema, or models do not fit together.
     """
-    folder = folder or models_folder()
-    document = _read_set(folder)
+    folder = folder or active_set_folder()
+    document, digest = _read_set(folder), file_digest(folder / SET_FILE)
     if verify:
-        broken = [v for v in verify_model_set(folder) if v.state != "intact"]
-        if broken:
-            raise ArtifactError(
-                f"{broken[0].file} in {folder.name}/ is {broken[0].state}: its SHA-256 is not that "
-                f"of the trained set ({len(broken)} file(s) in all).",
-                remedy="Restore the folder from the repository, or train the set again.",
-            )
-    models = {kind: load_model(folder / kind) for kind in document["models"]}
+        require_intact(folder)
+    models = {kind: load_model(folder / kind) for kind in _with_parts(document, kinds)}
     for model in models.values():
-        model.build_from({kind: models[kind] for kind in model.needs if kind in models})
+        # a student predicts without its teacher
+        if kinds is None or model.kind == Ensemble.kind:
+            model.build_from({kind: models[kind] for kind in model.needs if kind in models})
     references = {name: _load_reference(folder, name) for name in document["references"]}
     return ModelSet(
-        document["name"], models, references, document["default_model"], _load_unproven(folder)
+        document["name"],
+        models,
+        references,
+        document["default_model"] if document["default_model"] in models else next(iter(models)),
+        _load_unproven(folder),
+        digest,
     )
+
+
+def _with_parts(document: dict[str, Any], kinds: Sequence[str] | None) -> list[str]:
+    """Return the kinds that are asked for and those they predict through, in the set's order."""
+    everything: list[str] = document["models"]
+    if kinds is None:
+        return everything
+    unknown = [kind for kind in kinds if kind not in everything]
+    if unknown or not kinds:
+        raise ConfigError(
+            f"The model set {document['name']} has no model {unknown[0] if unknown else ''!r}.",
+            remedy=f"Use one or more of: {', '.join(everything)}.",
+        )
+    wanted = {*kinds, *(Ensemble.needs if Ensemble.kind in kinds else ())}
+    return [kind for kind in everything if kind in wanted]
 
 
 def verify_model_set(folder: Path | None = None) -> list[Verification]:
@@ -92,7 +163,7 @@ def verify_model_set(folder: Path | None = None) -> list[Verification]:
     ArtifactError
         If there is no readable ``model_set.json``.
     """
-    folder = folder or models_folder()
+    folder = folder or active_set_folder()
     found = []
     for name, expected in _read_set(folder)["digests"].items():
         path = folder / name
@@ -104,9 +175,43 @@ def verify_model_set(folder: Path | None = None) -> list[Verification]:
     return found
 
 
+def require_intact(folder: Path | None = None) -> None:
+    """Refuse a set of which a file is missing or altered.
+
+    Raises
+    ------
+    ArtifactError
+        Naming the first such file.
+    """
+    folder = folder or active_set_folder()
+    broken = [v for v in verify_model_set(folder) if v.state != "intact"]
+    if broken:
+        raise ArtifactError(
+            f"{broken[0].file} in {folder.name}/ is {broken[0].state}: its SHA-256 is not that "
+            f"of the trained set ({len(broken)} file(s) in all).",
+            remedy=restore_remedy(folder),
+        )
+
+
+def files_stamp(folder: Path) -> str:
+    """Return what changes when a file of a set does: a digest of sizes and times, none of content.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no readable ``model_set.json``.
+    """
+    digest = hashlib.sha256()
+    for name in _read_set(folder)["digests"]:
+        path = folder / name
+        known = path.stat() if path.is_file() else None
+        digest.update(f"{name} {known and (known.st_size, known.st_mtime_ns)}\n".encode())
+    return digest.hexdigest()
+
+
 def list_cards(folder: Path | None = None) -> list[Card]:
     """Return the cards of a set's models, learned models first."""
-    folder = folder or models_folder()
+    folder = folder or active_set_folder()
     return [load_card(kind, folder) for kind in _read_set(folder)["models"]]
 
 
@@ -118,7 +223,7 @@ def load_card(kind: str, folder: Path | None = None) -> Card:
     ArtifactError
         If there is none.
     """
-    path = (folder or models_folder()) / kind / CARD_FILE
+    path = (folder or active_set_folder()) / kind / CARD_FILE
     try:
         return Card(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
@@ -130,7 +235,7 @@ def load_card(kind: str, folder: Path | None = None) -> Card:
 
 def set_digest(folder: Path | None = None) -> str:
     """Return the SHA-256 of ``model_set.json``, which holds every other file's: a cache key."""
-    folder = folder or models_folder()
+    folder = folder or active_set_folder()
     _read_set(folder)
     return file_digest(folder / SET_FILE)
 
@@ -147,14 +252,14 @@ def load_evaluation(name: str, folder: Path | None = None) -> pd.DataFrame:
         (where models were judged without a part), ``external``, ``external_by_drug`` (without
         rows where no external measurement was installed), ``positive_controls``.
     folder
-        Where ``model_set.json`` lies; `config.models_folder` where None.
+        Where ``model_set.json`` lies; the active set where None.
 
     Raises
     ------
     ArtifactError
         If the set was saved without it.
     """
-    path = (folder or models_folder()) / EVALUATION / f"{name}.csv"
+    path = (folder or active_set_folder()) / EVALUATION / f"{name}.csv"
     if not path.is_file():
         raise ArtifactError(
             f"The table {name!r} of the evaluation is missing.",
@@ -218,14 +323,14 @@ def add_evaluation(name: str, table: pd.DataFrame, folder: Path | None = None) -
     table
         Kept with five digits.
     folder
-        Where ``model_set.json`` lies; `config.models_folder` where None.
+        Where ``model_set.json`` lies; the active set where None.
 
     Raises
     ------
     ArtifactError
         If there is no readable set.
     """
-    folder = folder or models_folder()
+    folder = folder or active_set_folder()
     document = _read_set(folder)
     file = f"{EVALUATION}/{name}.csv"
     table.to_csv(folder / file, index=False, float_format="%.5g")
@@ -257,7 +362,7 @@ def _read_set(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ArtifactError(
             f"There is no readable {SET_FILE} in {folder.name}/.",
-            remedy="Restore models/ from the repository, or run: python -m resvae_core train.",
+            remedy=restore_remedy(folder),
         ) from error
     if document.get("schema_version") != SCHEMA_VERSION:
         raise ArtifactError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,18 +14,20 @@ from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.data.cohorts import list_cohorts, load_cohort
 from resvae_core.data.screens import TrainingSet
 from resvae_core.data.splits import Fold, leave_cell_line_out, leave_tissue_out
+from resvae_core.engine.engine import Engine, Event
 from resvae_core.errors import ConfigError
 from resvae_core.evaluation.benchmark import permuted
 from resvae_core.evaluation.summary import best_model
 from resvae_core.features.range_check import Reference, fit_reference
 from resvae_core.models.base import CELL_LINES, TUMOURS, ResponseModel, Samples
 from resvae_core.models.calibrated import CalibratedModel
-from resvae_core.models.catalog import build_model, floor_names, with_needs
+from resvae_core.models.catalog import Effort, build_model, floor_names, with_needs
 from resvae_core.models.model_set import ModelSet
 from resvae_core.registry.card import Card, write_card
 from resvae_core.registry.checkpoints import Checkpoints
+from resvae_core.registry.final_fits import fit_kinds
 from resvae_core.registry.store import save_model_set
-from resvae_core.tables import Expression, Screen
+from resvae_core.tables import Expression
 
 MINIMAL_GROUP = 20
 """Cell lines that a tissue needs to be a reference group."""
@@ -42,11 +45,14 @@ class Plan:
         Learned models; floors are added.
     created
         ISO date for the cards.
+    request
+        What was asked for, as `training_request.TrainingRequest.decisive`; None where nothing was.
     """
 
     name: str
     kinds: tuple[str, ...]
     created: str
+    request: Mapping[str, Any] | None = None
 
 
 def plan_folds(training_set: TrainingSet, sites: pd.Series[str], n_seeds: int) -> list[Fold]:
@@ -78,7 +84,10 @@ def fit_set(
     tumours: Mapping[str, Expression],
     *,
     checkpoints: Checkpoints | None = None,
+    engine: Engine | None = None,
     progress: Callable[[str, int, int], None] = lambda step, done, total: None,
+    on_event: Callable[[Event], None] | None = None,
+    effort: Effort = "full",
 ) -> ModelSet:
     """Fit every model on all lines, and the references beside them.
 
@@ -89,8 +98,15 @@ def fit_set(
     checkpoints
         Where fitted models are kept: a run that was killed goes on after the last one kept, and
         gives the same set as one that was not.
+    engine
+        Where models that are not built from each other are fitted side by side, with the same
+        result; in this process, one after the other, where None.
     progress
         Called with (what is fitted next, steps done, steps in total).
+    on_event
+        Told what the fits have come to, see `final_fits.fit_kinds`.
+    effort
+        As `models.catalog.build_model` takes it.
 
     Raises
     ------
@@ -98,16 +114,23 @@ def fit_set(
         If a kind is not known, or is built from one that the plan leaves out.
     """
     names = (*plan.kinds, *floor_names())
+    total = len(names) + 1
     samples = Samples(training_set.expression, training_set.screen.tissue)
-    fitted: dict[str, ResponseModel] = {}
     with one_thread():
-        for kind in fitting_order(names):
-            progress(kind, len(fitted), len(names) + 1)
-            fitted[kind] = _fit_or_load(kind, fitted, samples, training_set.screen, checkpoints)
-        progress("references", len(names), len(names) + 1)
+        fitted = fit_kinds(
+            fitting_order(names),
+            samples,
+            training_set.screen,
+            checkpoints=checkpoints,
+            engine=engine,
+            progress=lambda step, done: progress(step, done, total),
+            on_event=on_event,
+            effort=effort,
+        )
+        progress("references", len(names), total)
         models = {kind: fitted[kind] for kind in names}
         references = _fit_references(models, plan.kinds[0], training_set, tumours)
-    progress("", len(names) + 1, len(names) + 1)
+    progress("", total, total)
     return ModelSet(plan.name, models, references, plan.kinds[0])
 
 
@@ -128,26 +151,6 @@ def fitting_order(kinds: Sequence[str]) -> list[str]:
                 remedy=f"Train {', '.join(missing)} in the same run, or leave {kind} out.",
             )
     return with_needs(kinds)
-
-
-def _fit_or_load(
-    kind: str,
-    fitted: Mapping[str, ResponseModel],
-    samples: Samples,
-    screen: Screen,
-    checkpoints: Checkpoints | None,
-) -> ResponseModel:
-    parts = {name: fitted[name] for name in build_model(kind).needs}
-    model = checkpoints.load(kind) if checkpoints else None
-    if model is None:
-        model = build_model(kind)
-        model.build_from(parts)
-        model.fit(samples, screen)
-        if checkpoints is None:
-            return model
-        model = checkpoints.keep(model)
-    model.build_from(parts)
-    return model
 
 
 def _fit_references(
@@ -187,7 +190,12 @@ def publish(
     described = _describe_references(training_set, tumours)
     cards: dict[str, Card] = {
         kind: write_card(
-            model, training_set, evaluation, created=plan.created, references=described
+            model,
+            training_set,
+            evaluation,
+            created=plan.created,
+            references=described,
+            request=plan.request,
         )
         for kind, model in model_set.models.items()
     }

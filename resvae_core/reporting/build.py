@@ -17,7 +17,7 @@ from resvae_core.data.uploads.record import UNIT_WORDS, QcRecord
 from resvae_core.errors import ConfigError
 from resvae_core.evaluation.cohort_scores import CohortPosition
 from resvae_core.explain.attribution import Attribution
-from resvae_core.explain.consensus import shared_genes
+from resvae_core.explain.consensus import SHARED_BY, shared_genes
 from resvae_core.explain.pathways import sum_by_pathway
 from resvae_core.models.elastic_net import ElasticNet
 from resvae_core.models.ensemble import Ensemble
@@ -374,8 +374,8 @@ def _base(attributions: Mapping[str, Attribution] | None, model: str) -> str:
 
 
 def _shared(attributions: Mapping[str, Attribution] | None, sample: str) -> tuple[SharedGene, ...]:
-    if attributions is None:
-        return ()
+    if attributions is None or sum(kind in attributions for kind in FIVE) < SHARED_BY:
+        return ()  # a set of fewer models: nothing can be shared by three of them
     rows = shared_genes(attributions, sample).head(N_SHARED).to_dict("records")
     return tuple(
         SharedGene(

@@ -220,7 +220,7 @@ def _genes(report: Report) -> str:
         _picture(gene_bars(report.genes[:N_GENES], BARS_WIDTH), "Genes"),
         f'<p class="muted small">{escape(base)}</p>',
         "<h3>Named by at least three of the five models</h3>",
-        f"<p>{shared or wording.NONE_SHARED}</p>",
+        f"<p>{shared or wording.none_shared(report)}</p>",
     )
 
 

@@ -274,7 +274,7 @@ def _processes(report: Report) -> Blocks:
 
 def _shared(report: Report) -> Any:
     if not report.shared:
-        return paragraph(markup(wording.NONE_SHARED, role="muted"), 8.5)
+        return paragraph(markup(wording.none_shared(report), role="muted"), 8.5)
     named = [_shared_gene(row) for row in report.shared[:N_SHARED]]
     rest = len(report.shared) - N_SHARED
     more = [markup(f"and {rest} more", role="muted")] if rest > 0 else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from resvae_core.explain.consensus import SHARED_BY
 from resvae_core.models.call_words import (
     agreement_words,
     floor_words,
@@ -11,7 +12,7 @@ from resvae_core.models.call_words import (
     lean_words,
     rule_words,
 )
-from resvae_core.models.ranking import Agreement
+from resvae_core.models.ranking import FIVE, Agreement
 from resvae_core.reporting.marks import CALLS
 from resvae_core.reporting.report import Call, DrugRow, ModelRow, Report
 
@@ -36,8 +37,15 @@ BETWEEN_DRUGS = (
 )
 SUBGROUP = "Often for a molecular subgroup or in a combination only."
 NONE_SHARED = "None for this score."
+TOO_FEW_TO_SHARE = "Not assessable: the model set has fewer than three of the five."
 MAX_MISSING = 12
 """Missing genes that a layout names; the others are counted."""
+
+
+def none_shared(report: Report) -> str:
+    """Say why no gene is named by three of the five models."""
+    kinds = [version.id.rpartition("-")[0] for version in report.provenance.versions]
+    return NONE_SHARED if sum(kind in FIVE for kind in kinds) >= SHARED_BY else TOO_FEW_TO_SHARE
 
 
 def cancer(report: Report) -> str:

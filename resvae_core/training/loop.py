@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,7 @@ def fit_network(
     seed: int,
     is_label: bool = False,
     teacher: Teacher | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train a network in place; it is left in eval mode.
 
@@ -50,6 +52,9 @@ def fit_network(
         (n_lines, n_drugs) standardised ln IC50, or labels where `is_label`; NaN where not measured.
     teacher
         What to distil from, row by row; needed where the configuration distils.
+    on_epoch
+        Called after every epoch with its number from 1 as ``epoch``, ``n_epochs``, ``loss`` as it
+        was minimised, and the parts of the loss.
 
     Returns
     -------
@@ -91,6 +96,8 @@ def fit_network(
             cycle.step()
             sums += parts.detach().cpu()
         history.append(_record(epoch, dict(zip(weights, sums / n_batches, strict=True)), history))
+        if on_epoch:
+            on_epoch(_progress(history[-1], weights, config.n_epochs))
     network.eval()
     return history
 
@@ -158,3 +165,11 @@ def _record(
             remedy="Lower the learning rate, or check the inputs for extreme values.",
         )
     return {"epoch": epoch, **{name: round(value, 6) for name, value in values.items()}}
+
+
+def _progress(
+    record: dict[str, float], weights: dict[str, float], n_epochs: int
+) -> dict[str, float]:
+    """Return an epoch's record for somebody who watches."""
+    loss = sum(weight * record[name] for name, weight in weights.items())
+    return {**record, "epoch": record["epoch"] + 1, "n_epochs": n_epochs, "loss": loss}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import findings, jobs, resources, survival_results
+from pages.components import findings, jobs, permissions, resources, survival_results
 from pages.components.state import BACKGROUNDS, COHORT_VIEWS, FINDINGS, KEY, SPACES, Session
 from pages.components.survival_results import Study
+from resvae_core.access.roles import SINGLE_USER, Actor
 from resvae_core.data.transfer_drugs import load_transfer_drugs
 from resvae_core.explain.attribution import attribute_set
+from resvae_core.jobs import service
+from resvae_core.jobs.record import JobRecord
 from resvae_core.tables import Expression
 
 STORIES = {story["story"]: story for story in resources.demo_stories()}
@@ -37,6 +41,20 @@ def fine(app: AppTest) -> AppTest:
     assert not app.exception
     assert [error.value for error in app.error] == []
     return app
+
+
+def explain_demo_cohort(drug: str) -> JobRecord:
+    """Explain the synthetic cohort in a job and wait for its end."""
+    arguments = {"cohort": "DEMO", "drug": drug, "model": "elastic_net"}
+    arguments |= {"set_digest": resources.set_digest()}
+    found = service.find_job(jobs.TASK, arguments)
+    job = found or service.submit(jobs.TASK, arguments, actor=SINGLE_USER)
+    end = time.monotonic() + 120
+    while job.state in ("queued", "running"):
+        assert time.monotonic() < end, "the job did not end"
+        time.sleep(0.1)
+        job = service.get_job(job.id)
+    return job
 
 
 @pytest.fixture
@@ -259,13 +277,46 @@ def test_a_cohort_is_explained_in_a_job_and_the_patient_marked_in_it(open_page, 
         renamed = session.expression().values.set_axis([patient])
         session.upload = replace(session.upload, expression=Expression(renamed))
         session.sample = patient
-    key = f"DEMO_{session.drug}_elastic_net_{resources.set_digest()}"
-    jobs._start(key, "DEMO", session.drug, "elastic_net")
-    jobs._jobs()[key].process.wait(120)
-    jobs._results()[key] = jobs._jobs().pop(key).result()
+    job = explain_demo_cohort(session.drug)
+    assert job.state == "done", job.error
     app = open_page("explanation", session)
     app.session_state["why_sections"] = "Against the cohort"
     app.session_state["beeswarm_cohort"] = "DEMO"
     fine(app.run())
     assert "The cohort is synthetic" in words(app)
     assert app.get("plotly_chart")
+
+
+def at_the_cohort(open_page, session: Session) -> AppTest:
+    app = open_page("explanation", session)
+    app.session_state["why_sections"] = "Against the cohort"
+    app.session_state["beeswarm_cohort"] = "DEMO"
+    return fine(app.run())
+
+
+def offer_of(app: AppTest) -> list[bool]:
+    """Return whether the button that starts the job is disabled; nothing where it is not there."""
+    return [button.disabled for button in app.button if "Explain every patient" in button.label]
+
+
+def test_a_cohort_that_was_not_explained_is_offered_and_started(open_page, tmp_path, monkeypatch):
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path))
+    monkeypatch.setenv("RESVAE_WORKERS", "external")
+    app = at_the_cohort(open_page, demo(model="elastic_net"))
+    assert offer_of(app) == [False]
+    next(button for button in app.button if "Explain every" in button.label).click()
+    fine(app.run())
+    assert offer_of(app) == []
+    (job,) = service.list_jobs(task=jobs.TASK)
+    assert (job.state, job.submitted_by) == ("queued", SINGLE_USER.name)
+    service.cancel(job.id, actor=SINGLE_USER)
+    fine(app.run())
+    assert any(button.label == "Try again" for button in app.button)
+
+
+def test_who_may_not_start_a_job_sees_why(open_page, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path))
+    monkeypatch.setattr(permissions, "current_actor", lambda: Actor("vera", "viewer", "sign-in"))
+    app = at_the_cohort(open_page, demo(model="elastic_net"))
+    assert offer_of(app) == [True]
+    assert "Only the role analyst or steward may score and explain cohorts" in words(app)

@@ -51,6 +51,7 @@ class Server:
 
     address: str
     log_file: Path
+    process: subprocess.Popen[bytes]
 
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
@@ -93,7 +94,7 @@ def running_server(folder: Path, settings: Mapping[str, str] | None = None) -> I
             command, cwd=PROJECT_ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     try:
-        server = Server(f"http://127.0.0.1:{port}", log_file)
+        server = Server(f"http://127.0.0.1:{port}", log_file, process)
         _wait_until_healthy(server.address, process)
         yield server
     finally:

@@ -66,7 +66,7 @@ def test_a_cohort_is_explained_in_a_worker_that_shows_its_progress(visitor) -> N
     visitor.page.get_by_role("radio", name=re.compile("synthetic")).click()
     visitor.settle()
     visitor.page.get_by_role("button", name="Explain every patient of the cohort").click()
-    visitor.page.get_by_text(re.compile("Loading cohort|Explained")).first.wait_for()
+    visitor.page.get_by_text(re.compile("Waits|Loading cohort|Explained")).first.wait_for()
     visitor.page.get_by_text("The cohort is synthetic").wait_for(timeout=90_000)
     visitor.settle()
     assert "Something went wrong" not in visitor.words()

@@ -14,6 +14,7 @@ from resvae_core.cli.main import main
 from resvae_core.config import ASSETS
 from resvae_core.models.catalog import KINDS, learned_names
 from resvae_core.models.model_set import COLUMNS
+from resvae_core.registry.description import describe_model_set
 from resvae_core.models.ranking import FIVE
 
 DEMO = str(ASSETS / "demo" / "patients.csv.gz")
@@ -31,7 +32,8 @@ def test_predict_gives_every_drug_and_model(capsys: pytest.CaptureFixture[str]) 
     code, out, err = run(capsys, "predict", DEMO, "--cancer", "LUAD")
     table = pd.read_csv(io.StringIO(out))
     assert code == 0
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == [*COLUMNS, "model_set"]
+    assert table["model_set"].unique().tolist() == [describe_model_set().stamp]
     assert table.groupby("sample").size().tolist() == [72 * len(KINDS)] * 4
     assert "Research use only" in err
 
@@ -116,7 +118,7 @@ def test_models_list_verify_and_card(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_data_list_names_every_known_file(capsys: pytest.CaptureFixture[str]) -> None:
-    code, listed, _ = run(capsys, "data", "list")
+    code, listed, _ = run(capsys, "data", "list", "--files")
     assert code == 0
     assert "gdsc/response.parquet" in listed
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from resvae_core.cli import evaluate
 from resvae_core.data.splits import LEAVE_CELL_LINE_OUT, leave_cell_line_out
+from resvae_core.engine.serial import SerialEngine
 from resvae_core.evaluation import benchmark
 from resvae_core.models.ablations import ABLATIONS
 from resvae_core.models.catalog import floor_names, learned_names, title_of
@@ -45,13 +45,10 @@ def test_ablations_are_judged_on_the_first_folds_of_left_out_lines_only(
     folds = [fold, benchmark.permuted(fold)]
     monkeypatch.setenv("RESVAE_ARTIFACTS", str(tmp_path))
     monkeypatch.setitem(ABLATIONS, Loose.kind, Loose)
-    # threads: another process would not know the ablation that is made up here
-    monkeypatch.setattr(
-        benchmark, "ProcessPoolExecutor", lambda jobs, mp_context: ThreadPoolExecutor(jobs)
-    )
     monkeypatch.setattr(evaluate, "read_sites", lambda folder, training_set: None)
     monkeypatch.setattr(evaluate, "plan_folds", lambda training_set, sites, seeds: folds)
-    table = evaluate.judge(training_set, tmp_path, 1, 1, ["elastic_net"])
+    # in this process: another one would not know the ablation that is made up here
+    table = evaluate.judge(training_set, tmp_path, 1, SerialEngine(), ["elastic_net"])
     judged = table.groupby("model")["split"].agg(set).to_dict()
     both = {LEAVE_CELL_LINE_OUT, LEAVE_CELL_LINE_OUT + benchmark.PERMUTED}
     assert judged == {

@@ -16,8 +16,10 @@ from resvae_core.cli.main import main
 from resvae_core.config import PROJECT_ROOT
 from resvae_core.data.drugs import load_drugs
 from resvae_core.models.catalog import floor_names
+from resvae_core.registry.library import list_sets
 from resvae_core.registry.store import list_cards, set_digest
 from tests.core.conftest import GENES
+from tests.tiny_data import install_tiny_data
 
 N_LINES = 100
 
@@ -84,7 +86,7 @@ def test_one_command_trains_and_a_second_one_finds_everything_done(tmp_path: Pat
     first = train(tmp_path, *options, "--models", str(tmp_path / "models"))
     assert first.returncode == 0, first.stderr
     assert "Computing on: CPU." in first.stderr
-    assert "models: 100%" in first.stderr
+    assert "training: 100%" in first.stderr
     assert "Model set tiny saved in" in first.stdout
     kinds = ["elastic_net", *floor_names()]
     assert [card.kind for card in list_cards(tmp_path / "models")] == kinds
@@ -116,6 +118,49 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_read(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_absent_gpu_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "shows no CUDA device" in refuse(tmp_path, ("--device", "cuda"), capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--label-rule", "median"), "use catalogue or lowest_share"),
+        (("--candidate", "--models", "x"), "names a folder to replace"),
+        (("--drug", "Cisplatine"), "No drug named 'Cisplatine'"),
+        (("--label-rule", "lowest_share", "--label-share", "0.9"), "0.9 of the lines"),
+        (("--genes", "genome"), "the installed expression of cell lines is a panel"),
+        (("--name", "Not a name"), "cannot be the name of a model set"),
+    ],
+)
+def test_request_that_cannot_be_met_is_refused(
+    options: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install_tiny_data(tmp_path)
+    assert message in refuse(tmp_path, ("--kind", "elastic_net", *options), capsys)
+
+
+def test_candidate_is_added_to_the_library_and_the_models_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("artifacts", "state"):
+        monkeypatch.setenv(f"RESVAE_{name.upper()}", str(tmp_path / name))
+    options = ["--data", str(install_tiny_data(tmp_path / "data")), "--name", "tiny"]
+    options += ["--candidate", "--effort", "short", "--seeds", "1", "--engine", "serial"]
+    options += ["--label-rule", "lowest_share", "--label-share", "0.25", "--kind", "elastic_net"]
+    before = set_digest()
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *options, "--drug", "Tarceva", "--drug", "Cisplatin"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr()
+    added = list_sets()[-1]
+    assert f"Candidate {added.id} added to the library." in printed.out
+    assert "failed: Trained in full" in printed.out
+    assert "Expected from the start: 1 to 2 minutes. 15 folds × 1 kind" in printed.err
+    assert (added.name, added.origin) == ("tiny-short", "command line")
+    assert set_digest() == before
+    document = list_cards(added.folder)[0].document
+    assert document["drugs"] == ["Cisplatin", "Erlotinib"]
+    assert document["training"]["label_rule"]["share"] == 0.25
+    assert not list((tmp_path / "artifacts").glob("staged-*"))
 
 
 def refuse(data: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:

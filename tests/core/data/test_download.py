@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import email.utils
 import errno
+import http.client
+import io
 import json
 import shutil
 import socket
+import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from resvae_core.data import download as module
-from resvae_core.data.download import download
+from resvae_core.data.download import Patience, download
 from resvae_core.errors import ArtifactError, DownloadError
 from tests.core.data.local_host import CONTENT, DIGEST, Host, serving
 
@@ -166,3 +171,60 @@ def test_full_disk_is_noticed_before_and_during_the_transfer(
     with pytest.raises(DownloadError, match=r"could not be written .*No space left") as refused:
         download(f"{host.url}/file", tmp_path / "file.bin")
     assert "Make room" in refused.value.remedy
+
+
+def test_redirect_from_https_to_plain_http_is_refused_even_to_this_machine(host: Host) -> None:
+    request = urllib.request.Request("https://example.org/file")
+    headers = http.client.HTTPMessage()
+    with pytest.raises(DownloadError, match="is no https address"):
+        module._Redirects().redirect_request(
+            request, io.BytesIO(), 302, "Found", headers, f"{host.url}/file"
+        )
+
+
+@pytest.mark.parametrize(
+    ("stated", "seconds"),
+    [("7", 7.0), ("", 0.0), ("soon", 0.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0)],
+)
+def test_waiting_time_is_read_as_seconds_or_date(stated: str, seconds: float) -> None:
+    headers = http.client.HTTPMessage()
+    headers["Retry-After"] = stated
+    assert module._retry_after(headers) == seconds
+
+
+def test_waiting_time_until_a_date_is_the_time_that_is_left() -> None:
+    headers = http.client.HTTPMessage()
+    when = datetime.now(UTC) + timedelta(seconds=30)
+    headers["Retry-After"] = email.utils.format_datetime(when, usegmt=True)
+    assert 28 < module._retry_after(headers) <= 30
+
+
+def test_transfer_that_was_complete_is_checked_without_asking_again(
+    host: Host, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.bin"
+    (tmp_path / "file.bin.part").write_bytes(CONTENT)
+    notes = {"url": f"{host.url}/file", "tag": '"one"', "size": len(CONTENT), "stated": None}
+    (tmp_path / "file.bin.part.json").write_text(json.dumps(notes))
+    download(f"{host.url}/file", path, sha256=DIGEST)
+    assert host.requests == []
+    assert path.read_bytes() == CONTENT
+
+
+def test_wrong_md5_and_wrong_size_are_refused(host: Host, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"has MD5 [0-9a-f]{32}, expected 0{32}"):
+        download(f"{host.url}/file", tmp_path / "file.bin", md5="0" * 32)
+    with pytest.raises(ArtifactError, match=r"has 3,072,000 bytes at its source; expected 5"):
+        download(f"{host.url}/file", tmp_path / "file.bin", size=5)
+    assert files(tmp_path) == []
+
+
+def test_busy_host_is_given_up_after_the_tries_that_patience_allows(
+    host: Host, tmp_path: Path
+) -> None:
+    with pytest.raises(DownloadError, match="answered HTTP 503"):
+        download(f"{host.url}/503", tmp_path / "f", patience=Patience(3, 0.01, 0.02, 5.0))
+    assert len(host.requests) == 3
+    with pytest.raises(DownloadError, match="has no file at"):
+        download(f"{host.url}/404", tmp_path / "f", patience=Patience(3, 0.01, 0.02, 5.0))
+    assert len(host.requests) == 4, "what is not there is not asked for again"

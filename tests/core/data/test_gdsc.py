@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from resvae_core.data import gdsc
 from resvae_core.data.gdsc import (
     RESPONSE_DTYPES,
     MicroarrayExpression,
@@ -22,6 +23,13 @@ OFFICIAL = [
     "TCGA_DESC", "DRUG_ID", "DRUG_NAME", "PUTATIVE_TARGET", "PATHWAY_NAME", "COMPANY_ID",
     "WEBRELEASE", "MIN_CONC", "MAX_CONC", "LN_IC50", "AUC", "RMSE", "Z_SCORE",
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def artifacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep copies of what is read apart from the installation's own."""
+    monkeypatch.setenv("RESVAE_ARTIFACTS", str(tmp_path / "artifacts"))
+    return tmp_path / "artifacts"
 
 
 def synthetic_official() -> pd.DataFrame:
@@ -153,3 +161,19 @@ def test_nutlin_3a_by_tp53_matches_checked_means(response: pd.DataFrame, data: P
     means = mean_ln_ic50(response, data, "Nutlin-3a (-)", "TP53")
     assert means[False] == pytest.approx(3.04, abs=0.005)
     assert means[True] == pytest.approx(5.25, abs=0.005)
+
+
+def test_excel_file_is_parsed_once_and_a_changed_copy_of_it_is_not_read(
+    tmp_path: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "GDSC2_fitted_dose_response_27Oct23.xlsx"
+    synthetic_official().to_excel(path, index=False)
+    first = gdsc.read_response(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(gdsc.pd, "read_excel", None)
+        pd.testing.assert_frame_equal(gdsc.read_response(path), first)
+    (copy,) = (artifacts / "read").glob("*.parquet")
+    pd.read_parquet(copy).assign(LN_IC50=0.0).to_parquet(copy)
+    pd.testing.assert_frame_equal(gdsc.read_response(path), first)
+    synthetic_official().assign(LN_IC50=1.5).to_excel(path, index=False)
+    assert set(gdsc.read_response(path)["ln_ic50"]) == {1.5}

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 from resvae_core.data.splits import LEAVE_CELL_LINE_OUT, Fold, leave_cell_line_out
+from resvae_core.engine.engine import Engine, open_engine
 from resvae_core.errors import ArtifactError
 from resvae_core.evaluation import benchmark, report
-from resvae_core.evaluation.held_out import HeldOut, model_digest, read
+from resvae_core.evaluation.benchmark import FoldTask
+from resvae_core.evaluation.held_out import HeldOut, model_digest
 from resvae_core.evaluation.report import benchmark_report, order_sentence
 from resvae_core.evaluation.summary import (
     ablations,
@@ -94,14 +96,14 @@ def test_only_what_is_not_kept_is_fitted_again(screen: Data, tmp_path: Path) -> 
     folds = leave_cell_line_out(response.tissue, n_folds=3)[:2]
     seen: list[tuple[int, int]] = []
 
-    def run(responses: Screen = response, n_processes: int = 1) -> pd.DataFrame:
+    def run(responses: Screen = response, engine: Engine | None = None) -> pd.DataFrame:
         return benchmark.run(
             ["elastic_net"],
             folds,
             samples.expression,
             responses,
             cache=tmp_path,
-            n_processes=n_processes,
+            engine=engine,
             progress=lambda done, total: seen.append((done, total)),
         )
 
@@ -114,7 +116,8 @@ def test_only_what_is_not_kept_is_fitted_again(screen: Data, tmp_path: Path) -> 
     # a run that was killed: one model of one fold is missing, another was being written
     lost = next(path for path in files if path.parent.name == "elastic_net")
     lost.rename(lost.with_suffix(".partial"))
-    pd.testing.assert_frame_equal(run(n_processes=2), first)
+    with open_engine("processes", 2) as engine:
+        pd.testing.assert_frame_equal(run(engine=engine), first)
     assert seen[-2:] == [(1, 2), (2, 2)]
     changed = {p for p in files if p.stat().st_mtime_ns != files[p]}
     assert changed <= {lost}
@@ -162,18 +165,14 @@ def test_models_built_from_others_are_handed_the_ones_of_the_fold(
     monkeypatch.setattr(ElasticNet, "fit", counted)
     fold = leave_cell_line_out(response.tissue, n_folds=3)[0]
     assert benchmark.with_needs(["halved", "elastic_net"]) == ["elastic_net", "halved"]
-    paths = {kind: tmp_path / f"{kind}.safetensors" for kind in ("halved", "elastic_net")}
-    benchmark.fit_fold(fold, samples, response, paths)
+    data = (samples, response)
+    elastic_net, halved = benchmark.fit_fold(FoldTask(fold, ("halved", "elastic_net")), data)
+    assert (elastic_net.kind, halved.kind) == ("elastic_net", "halved")
     assert fits == ["elastic_net", "halved"]  # each once, what is needed first
-    whole, half = (
-        read(paths[kind], kind, fold, response.drugs).log_odds for kind in ("elastic_net", "halved")
-    )
-    np.testing.assert_allclose(half, whole / 2, rtol=1e-6)
-    before = paths["elastic_net"].read_bytes()
-    benchmark.fit_fold(fold, samples, response, {"halved": tmp_path / "again.safetensors"})
+    np.testing.assert_allclose(halved.log_odds, elastic_net.log_odds / 2, rtol=1e-6)
+    (again,) = benchmark.fit_fold(FoldTask(fold, ("halved",)), data)
     assert fits[2:] == ["elastic_net", "halved"]
-    assert (tmp_path / "again.safetensors").read_bytes() == paths["halved"].read_bytes()
-    assert paths["elastic_net"].read_bytes() == before
+    assert again.log_odds.tobytes() == halved.log_odds.tobytes()
 
 
 def test_a_digest_changes_with_the_configuration_of_what_a_model_is_built_from(

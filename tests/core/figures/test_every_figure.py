@@ -67,6 +67,12 @@ from resvae_core.figures.quality import (
 )
 from resvae_core.figures.survival import kaplan_meier_plot, kaplan_meier_takeaway
 from resvae_core.figures.survival_screen import screen_takeaway, screen_volcano
+from resvae_core.figures.training_curves import (
+    fold_metrics,
+    fold_takeaway,
+    loss_curves,
+    loss_takeaway,
+)
 from resvae_core.figures.transfer import (
     alignment_shift,
     alignment_shift_takeaway,
@@ -138,6 +144,19 @@ def of_cohorts(enriched, biomarkers, panel_genes, known_pairs, tasks, responses)
 
 
 @pytest.fixture
+def of_training():
+    """Name to a figure of a training that runs, its takeaway and what both take."""
+    points = [("vae_ld/0/0/0", epoch, "loss", 1 / epoch) for epoch in range(1, 4)]
+    points += [(f"{kind}/0/0", 0, "roc_auc", 0.7) for kind in ("vae_ld", "tissue_mean")]
+    curve = pd.DataFrame(points, columns=["series", "epoch", "name", "value"])
+    curve["n"] = range(len(curve))
+    return {
+        "losses": (loss_curves, loss_takeaway, (curve,), {}),
+        "folds": (fold_metrics, fold_takeaway, (curve,), {}),
+    }
+
+
+@pytest.fixture
 def drawn(
     forecast,
     limits,
@@ -150,6 +169,7 @@ def drawn(
     of_patient,
     of_cohorts,
     of_survival,
+    of_training,
 ) -> Callable[..., dict[str, go.Figure]]:
     profile = pd.Series(np.linspace(0, 10, 50))
     reference = quantile_table(pd.DataFrame(np.outer(np.linspace(0.9, 1.1, 9), profile)))
@@ -166,7 +186,7 @@ def drawn(
             "differences": differences(tests, metric="roc_auc", against="elastic net"),
             "external": external(measured, metric="spearman", truth="CTRPv2"),
         }
-        for name, (figure, _, tables, options_of_its_own) in of_cohorts.items():
+        for name, (figure, _, tables, options_of_its_own) in (of_cohorts | of_training).items():
             plain[name] = figure(*tables, **options_of_its_own)
         for name, (figure, _, tables, options_of_its_own) in (of_patient | of_survival).items():
             plain[name] = figure(*tables, **options_of_its_own, **options)
@@ -182,7 +202,7 @@ def drawn(
         of_tables = {
             name: takeaway(*tables, **options)
             for name, (_, takeaway, tables, options) in (
-                of_patient | of_cohorts | of_survival
+                of_patient | of_cohorts | of_survival | of_training
             ).items()
         }
         return of_tables | {

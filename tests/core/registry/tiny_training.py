@@ -26,28 +26,7 @@ from resvae_core.registry.checkpoints import Checkpoints
 from resvae_core.registry.training_run import Plan, fit_set, publish
 from resvae_core.tables import Expression
 from tests.core.conftest import synthetic_screen
-
-CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.link")
-
-
-class Executioner:
-    """Kills the process before the n-th change of a file below a folder."""
-
-    def __init__(self, root: Path, step: int) -> None:
-        self.root, self.left = str(root), step
-
-    def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event == "open":
-            path, _, flags = arguments
-            changes = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)
-        elif event in CHANGES:
-            path, changes = arguments[0], True
-        else:
-            return
-        if changes and isinstance(path, str | Path) and str(path).startswith(self.root):
-            self.left -= 1
-            if self.left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+from tests.core.registry.executioner import Executioner
 
 
 def tiny_training_set() -> TrainingSet:

@@ -1,0 +1,271 @@
+"""One job as it stands: its state in words, progress, curves, log, and what can be done with it.
+
+Everything comes from the database, nothing from the session: a reload, another browser or a
+restarted server shows the same. What still moves is drawn by fragments, which ask again every
+second or two without running the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.components import messages, panels, settings_parts
+from pages.components.permissions import act, show_refusal, why_not
+from resvae_core.figures.palette import with_model_words
+from resvae_core.figures.performance import METRIC_WORDS
+from resvae_core.figures.training_curves import (
+    METRICS,
+    fold_metrics,
+    loss_curves,
+    losses_of,
+    metrics_of,
+)
+from resvae_core.jobs import service
+from resvae_core.jobs.tasks import TASKS
+from resvae_core.registry import library
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from resvae_core.jobs.record import JobRecord, State
+
+POLL_SECONDS = 1.5
+CURVE_SECONDS = 5.0
+"""Curves are larger than words, and change more slowly."""
+LOG_LINES = 12
+ACTIVE = ("queued", "running")
+SET_COMPARED = "set_compared"
+"""Key of the choice of a set on the part Model sets."""
+
+
+@dataclass(frozen=True)
+class StateStyle:
+    """Word, icon and colour of a job's state."""
+
+    word: str
+    icon: str
+    colour: str
+
+
+STATES: dict[State, StateStyle] = {
+    "queued": StateStyle("Waiting", ":material/schedule:", "gray"),
+    "running": StateStyle("Running", ":material/progress_activity:", "blue"),
+    "done": StateStyle("Done", ":material/check:", "green"),
+    "failed": StateStyle("Failed", ":material/error:", "red"),
+    "cancelled": StateStyle("Cancelled", ":material/cancel:", "gray"),
+    "interrupted": StateStyle("Interrupted", ":material/pause_circle:", "orange"),
+}
+
+
+def show_job(job: JobRecord) -> None:
+    """Show a job, and follow it while it waits or runs."""
+    with st.container(border=True, key=f"job_{job.id}"):
+        if job.state not in ACTIVE:
+            _show_state(job)
+            _offer_curves(job)
+            return
+        _follow_state(job.id)
+        if job.task == "train":
+            _follow_curves(job.id)
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _follow_state(job_id: str) -> None:
+    job = service.get_job(job_id)
+    if job.state not in ACTIVE:
+        st.rerun()  # the whole page: nothing is followed any longer
+    _show_state(job)
+
+
+@st.fragment(run_every=CURVE_SECONDS)
+def _follow_curves(job_id: str) -> None:
+    job = service.get_job(job_id)
+    if job.state != "queued":
+        with messages.Guarded():
+            _show_curves(job)
+
+
+def _show_state(job: JobRecord) -> None:
+    """Show title, state, what it does now and the buttons."""
+    with messages.Guarded():
+        style = STATES[job.state]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{messages.plain(job.title)}**", width="content")
+            st.badge(style.word, icon=style.icon, color=style.colour)
+        st.caption(" · ".join(origin_words(job)))
+        _BODIES[job.state](job)
+        _buttons(job)
+        show_refusal()
+        _log_tail(job)
+
+
+def origin_words(job: JobRecord) -> list[str]:
+    """Say who started a job, when, for which time, and on what it computes."""
+    words = [f"Job {job.id}", f"by {messages.plain(job.submitted_by)}", _moment(job.submitted_at)]
+    if job.attempt > 1:
+        words.append(f"attempt {job.attempt}")
+    if job.device and job.device != "auto":
+        words.append(f"on {messages.plain(job.device)}")
+    return words
+
+
+def _queued(job: JobRecord) -> None:
+    place = f"place {job.position} in the queue" if job.position else "in the queue"
+    why = " One training runs at a time on each device." if job.lane == "training" else ""
+    st.markdown(f"Waits, {place}.{why}")
+
+
+def _running(job: JobRecord) -> None:
+    st.progress(job.fraction or 0.0, text=progress_words(job))
+    facts = [f"Epoch {job.epoch}"] if job.epoch else []  # 0 stands for a whole fold
+    facts += [
+        f"{METRIC_WORDS.get(name, name.replace('_', ' '))} {value:.3f}"
+        for name, value in job.metrics.items()
+    ]
+    if facts:
+        st.caption(" · ".join(facts))
+
+
+def progress_words(job: JobRecord) -> str:
+    """Say what a job does now, how much of it is done and how long it may take."""
+    words = [messages.plain(with_model_words(job.step)) or "Starts"]
+    if job.total:
+        words.append(f"{job.done:,} of {job.total:,}")
+    if job.eta_seconds is not None:
+        words.append(f"about {duration(job.eta_seconds)} left")
+    return " · ".join(words)
+
+
+def _done(job: JobRecord) -> None:
+    st.markdown(f"Finished in {duration_words(job)}.")
+    if "set" in job.result:
+        st.button(
+            "Compare it with the active set",
+            icon=":material/compare_arrows:",
+            key=f"compare_{job.id}",
+            on_click=_compare,
+            args=(str(job.result["set"]),),
+        )
+
+
+def _compare(set_id: str) -> None:
+    """Open the model sets with the one that a training made, unless it is active by now."""
+    with messages.Guarded():
+        states = {entry.id: entry.state for entry in library.list_sets()}
+        if states.get(set_id, "active") != "active":
+            st.session_state[SET_COMPARED] = set_id
+    settings_parts.open_part("sets")
+
+
+def _ended_early(job: JobRecord) -> None:
+    message, remedy = job.error or ("It ended without a word.", "Look into its log.")
+    st.markdown(f"{messages.plain(message)} {messages.plain(remedy)}")
+
+
+def _interrupted(job: JobRecord) -> None:
+    _ended_early(job)
+    goes_on = "goes on from what it had finished" if TASKS[job.task].resumable else "starts anew"
+    st.caption(f"Resumed, it {goes_on}.")
+
+
+def _cancelled(job: JobRecord) -> None:
+    st.markdown("Stopped on request. What it had finished is kept until you remove it.")
+
+
+_BODIES: dict[State, Callable[[JobRecord], None]] = {
+    "queued": _queued,
+    "running": _running,
+    "done": _done,
+    "failed": _ended_early,
+    "cancelled": _cancelled,
+    "interrupted": _interrupted,
+}
+
+
+def _buttons(job: JobRecord) -> None:
+    """Offer what can be done with a job in its state."""
+    reason = why_not(TASKS[job.task].permission)
+    offers = {
+        "Cancel": (service.cancel, ":material/stop:", job.state in ACTIVE),
+        "Resume": (service.resume, ":material/play_arrow:", job.state in service.RESUMABLE),
+        "Remove": (service.forget, ":material/delete:", job.state not in ACTIVE),
+    }
+    with st.container(horizontal=True):
+        for label, (action, icon, offered) in offers.items():
+            if offered:
+                st.button(
+                    label,
+                    icon=icon,
+                    key=f"{label.lower()}_{job.id}",
+                    disabled=bool(reason),
+                    help=reason or None,
+                    on_click=act,
+                    args=(action, job.id),
+                )
+    if reason:
+        st.caption(reason)
+
+
+def _offer_curves(job: JobRecord) -> None:
+    """Draw the curves of a training that has ended once somebody asks for them."""
+    if job.task != "train":
+        return
+    place = st.expander(
+        "Curves", icon=":material/show_chart:", key=f"curves_{job.id}", on_change="rerun"
+    )
+    if place.open:
+        with place:
+            _show_curves(job)
+
+
+def _show_curves(job: JobRecord) -> None:
+    """Draw the losses and the metrics of finished folds, where there are any."""
+    curve = service.job_curve(job.id)
+    if curve.empty:
+        st.caption("No epoch or fold has been reported yet.")
+        return
+    if not losses_of(curve).empty:
+        _draw(loss_curves(curve), f"loss-{job.id}")
+    if not metrics_of(curve, METRICS[0]).empty:
+        _draw(fold_metrics(curve), f"folds-{job.id}")
+
+
+def _draw(figure: go.Figure, name: str) -> None:
+    st.markdown(figure.layout.meta["takeaway"])
+    panels.draw(figure, name)
+
+
+def _log_tail(job: JobRecord) -> None:
+    lines = service.job_log(job.id)[-LOG_LINES:]
+    if lines:
+        with st.expander("Log", icon=":material/notes:", key=f"log_{job.id}"):
+            text = "\n".join(f"{line.time:%H:%M:%S}  {line.text}" for line in lines)
+            st.code(text, language=None, wrap_lines=True)
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in words: "40 seconds", "12 minutes", "3.5 hours"."""
+    if seconds < 5:
+        return "a few seconds"
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"
+
+
+def duration_words(job: JobRecord) -> str:
+    """Say how long a job has run, in its current attempt; empty while it waits."""
+    if job.started_at is None or job.state == "queued":
+        return ""
+    end = job.finished_at or datetime.now(UTC)
+    return duration(max((end - job.started_at).total_seconds(), 0.0))
+
+
+def _moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,302 @@
+"""Settings, Training: what is trained now, and the form that starts another training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from pages.components import job_view, resources, settings_parts
+from pages.components.contrast import on_primary
+from pages.components.job_view import duration
+from pages.components.messages import plain, show_error
+from pages.components.permissions import act, show_refusal, why_not
+from pages.components.state import load_session
+from resvae_core.data.drugs import load_drugs
+from resvae_core.errors import InputDataError
+from resvae_core.figures.palette import SIMPLE, in_order, model_word, with_model_words
+from resvae_core.jobs import service
+
+if TYPE_CHECKING:
+    from pages.components.state import Session
+    from resvae_core.data.screens import Survey
+    from resvae_core.jobs.record import JobRecord
+    from resvae_core.registry.training_request import Estimate, Problem, TrainingRequest
+
+TASK = "train"
+READS = {
+    "vae_ll": "embedding of the large encoder, genes, ranks",
+    "vae_ls": "embedding of the small encoder, genes, ranks",
+    "vae_ld": "genes and ranks; learns from VAE_LL, so choose both",
+    "random_forest": "genes",
+    "xgboost": "genes",
+    SIMPLE: "genes; the simple model to beat",
+    "ensemble": "its five parts, so choose them all",
+}
+GENES = {"panel": "Panel of cancer genes", "genome": "Every measured gene"}
+RULES = {
+    "catalogue": "The drug's published or stated threshold",
+    "lowest_share": "The lowest share of its measured lines",
+}
+RULE_CAPTIONS = (
+    "Of each drug, as the catalogue states it with its source. Comparable with the shipped models.",
+    "Of each drug, the same share for all. Shows how much hangs on the threshold.",
+)
+EFFORTS = {"full": "Full", "short": "Short, to try it"}
+EFFORT_HELP = "Short trains for few epochs, to see that everything works: it is never promoted."
+DEVICES = ("auto", "cpu", "cuda")
+DEVICE_WORDS = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card (CUDA)"}
+MOST_SEEDS, LEAST_SHARE, MOST_SHARE = 5, 0.05, 0.5
+"""What the widgets allow; the request's own check decides."""
+
+
+def show(session: Session) -> None:
+    """Show the trainings that matter now, then the form."""
+    for job in _trainings():
+        job_view.show_job(job)
+    st.subheader("Train a candidate", anchor=False)
+    st.caption(
+        "Judges every model on lines and tissues that it has not seen, fits it on all lines, and "
+        "puts the result beside the active set. Nobody's results change until it is promoted."
+    )
+    show_refusal()
+    try:
+        survey = resources.training_survey()
+    except InputDataError as error:  # something is there, and not complete
+        show_error(error)
+        survey = None
+    if survey is None:
+        _say_what_is_missing()
+        return
+    _form(session, survey)
+
+
+def _trainings() -> list[JobRecord]:
+    """Return what waits, runs or can go on, and the last one that ended."""
+    found = service.list_jobs(task=TASK, limit=20)
+    order = ("running", "queued", "interrupted")
+    open_ones = [job for job in found if job.state in order]
+    open_ones.sort(key=lambda job: (order.index(job.state), job.position or 0))
+    return open_ones or found[:1]
+
+
+def _say_what_is_missing() -> None:
+    """Say that there is nothing to train on, and where to get it."""
+    st.markdown(
+        "No training data are installed. A training needs expression of cell lines and their "
+        "response to drugs: the data sets **gdsc** and **depmap**."
+    )
+    st.button(
+        "See the data sets",
+        icon=":material/database:",
+        key="to_data",
+        on_click=settings_parts.open_part,
+        args=("data",),
+    )
+
+
+def _form(session: Session, survey: Survey) -> None:
+    """Ask for everything that a training needs, each problem at its field."""
+    request = session.request = session.request or resources.first_request(survey)
+    problems = resources.training_problems(request)
+    what, how = st.columns(2, gap="large")
+    with what:
+        _ask_what(request, survey, problems)
+    with how:
+        _ask_how(request, problems)
+    _say_estimate(request, problems)
+    _offer_start(request, problems)
+
+
+def _ask_what(request: TrainingRequest, survey: Survey, problems: list[Problem]) -> None:
+    """Ask for name, data, drugs and models."""
+    _ask(st.text_input, "name", "Name of the candidate", request, problems, max_chars=40)
+    _ask(
+        st.segmented_control,
+        "genes",
+        "Genes",
+        request,
+        problems,
+        options=list(GENES),
+        format_func=GENES.__getitem__,
+        required=True,
+    )
+    measured = survey.screen.ln_ic50.notna()
+    st.caption(
+        f"Installed: {len(measured):,} cell lines of {survey.n_sites} sites × {survey.n_genes:,} "
+        f"genes; {int(measured.any().sum())} drugs, {int(measured.sum().sum()):,} measured pairs."
+    )
+    _ask(
+        st.multiselect,
+        "drugs",
+        "Drugs",
+        request,
+        problems,
+        options=list(load_drugs()),
+        placeholder="All that were measured",
+    )
+    kinds = in_order(READS)
+    _ask(
+        st.multiselect,
+        "kinds",
+        "Models",
+        request,
+        problems,
+        options=kinds,
+        format_func=model_word,
+        placeholder="All",
+        help="  \n".join(f"{model_word(kind)}: reads {READS[kind]}." for kind in kinds),
+    )
+    for kind in request.kinds:
+        st.caption(f"{model_word(kind)} reads {READS[kind]}.")
+
+
+def _ask_how(request: TrainingRequest, problems: list[Problem]) -> None:
+    """Ask for the label rule, effort, seeds, budget and device."""
+    _ask(
+        st.radio,
+        "label_rule",
+        "A line counts as sensitive when its ln IC50 is at or below",
+        request,
+        problems,
+        options=list(RULES),
+        format_func=RULES.__getitem__,
+        captions=RULE_CAPTIONS,
+    )
+    if request.label_rule == "lowest_share":
+        _ask(
+            st.slider,
+            "label_share",
+            "Share of sensitive lines",
+            request,
+            problems,
+            min_value=LEAST_SHARE,
+            max_value=MOST_SHARE,
+            step=0.01,
+        )
+    _ask(
+        st.segmented_control,
+        "effort",
+        "Effort",
+        request,
+        problems,
+        options=list(EFFORTS),
+        format_func=EFFORTS.__getitem__,
+        required=True,
+        help=EFFORT_HELP,
+    )
+    seeds, hours = st.columns(2)
+    with seeds:
+        _ask(
+            st.number_input,
+            "n_seeds",
+            "Seeds",
+            request,
+            problems,
+            min_value=1,
+            max_value=MOST_SEEDS,
+            help="How often every split is drawn anew. More seeds, narrower intervals, more time.",
+        )
+    with hours:
+        _ask(
+            st.number_input,
+            "budget_hours",
+            "Budget, hours",
+            request,
+            problems,
+            min_value=0.1,
+            step=1.0,
+            format="%.1f",
+            help="It stops when this time is used up; what has finished is kept.",
+        )
+    _ask(
+        st.selectbox,
+        "device",
+        "Device",
+        request,
+        problems,
+        options=DEVICES,
+        format_func=DEVICE_WORDS.__getitem__,
+    )
+
+
+def _ask(
+    widget: Callable[..., Any],
+    field: str,
+    label: str,
+    request: TrainingRequest,
+    problems: list[Problem],
+    **options: Any,
+) -> None:
+    """Offer one field of the request; a change is kept in the session, a problem stands below."""
+    key = f"request_{field}"
+    value = getattr(request, field)
+    st.session_state[key] = list(value) if isinstance(value, tuple) else value
+    widget(label, key=key, on_change=_keep, args=(field, key), **options)
+    for problem in problems:
+        if problem.field == field:
+            _say_problem(problem)
+
+
+def _say_problem(problem: Problem) -> None:
+    message, remedy = (with_model_words(text) for text in (problem.message, problem.remedy))
+    st.markdown(f":red[:material/error: {plain(message)}] {plain(remedy)}")
+
+
+def _keep(field: str, key: str) -> None:
+    """Write a widget's value back into the session's request."""
+    value = st.session_state[key]
+    session = load_session()
+    value = tuple(value) if isinstance(value, list) else value
+    session.request = replace(session.request, **{field: value})
+
+
+def _say_estimate(request: TrainingRequest, problems: list[Problem]) -> None:
+    """Say what the training will take, before it starts."""
+    for problem in problems:
+        if not hasattr(request, problem.field):  # data, memory, disk
+            _say_problem(problem)
+    if problems:
+        return
+    estimate = resources.training_estimate(request)
+    st.markdown(f"**Estimate.** {estimate_words(estimate)}")
+    st.caption(plain(estimate.basis))
+
+
+def estimate_words(estimate: Estimate) -> str:
+    """Return time, memory and disk of a training in one sentence."""
+    low, high = duration(60 * estimate.minutes_low), duration(60 * estimate.minutes_high)
+    return (
+        f"{low} to {high}, {_gigabytes(estimate.memory_gb)} of memory, "
+        f"{_gigabytes(estimate.disk_gb)} on disk."
+    )
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size:.1f} GB" if size >= 0.05 else "less than 0.1 GB"
+
+
+def _offer_start(request: TrainingRequest, problems: list[Problem]) -> None:
+    """Offer the button; where it is disabled, the reason stands beside it."""
+    reason = why_not("train")
+    if problems and not reason:
+        n = len(problems)
+        reason = f"{n} {'answer' if n == 1 else 'answers'} above must change first."
+    st.button(
+        on_primary("Start training"),
+        type="primary",
+        icon=":material/play_arrow:",
+        key="start_training",
+        disabled=bool(reason),
+        on_click=start,
+        args=(request,),
+    )
+    if reason:
+        st.caption(reason)
+
+
+def start(request: TrainingRequest) -> None:
+    """Queue the training as the visitor; the core decides whether they may."""
+    act(service.submit, TASK, request.to_arguments())

@@ -1,0 +1,271 @@
+"""The audit trail: who did what to which file with which model set, and no value or name of anyone.
+
+Lines are only ever added. Each holds the digest of the line before, so a changed, swapped, inserted
+or missing line is found by `verify`. How far the trail goes is kept apart from it twice, in a table
+and in a file of the state folder, so that a trail that was cut short is found, too. Triggers of
+the database refuse changes; whoever can rewrite the database, its triggers and the head file can
+still forge a trail, so a steward notes its head elsewhere from time to time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypedDict
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from resvae_core.access.audit_table import (
+    GENESIS,
+    HEAD,
+    LINES,
+    MAX_NAME,
+    Line,
+    advance_head_file,
+    guarded,
+    open_trail,
+)
+from resvae_core.access.audit_verification import AuditReport, Break, require_whole, verify
+from resvae_core.access.roles import Actor
+from resvae_core.database import exclusive
+from resvae_core.errors import AuditError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ACTIONS",
+    "AuditReport",
+    "Break",
+    "Filters",
+    "Line",
+    "actors",
+    "as_subject",
+    "entries",
+    "find_lines",
+    "record",
+    "require_whole",
+    "verify",
+]
+
+ACTIONS: dict[str, str] = {
+    "sign_in": "signed in",
+    "access.refused": "was refused",
+    "sample.read": "read a file of samples",
+    "prediction.made": "predicted a sample",
+    "explanation.made": "explained a prediction",
+    "export.report": "exported a report",
+    "export.bundle": "exported a bundle",
+    "export.table": "exported a table",
+    "export.figure": "exported a figure",
+    "export.audit": "exported the audit trail",
+    "cohort.scored": "scored a cohort",
+    "cohort.explained": "explained a cohort",
+    "data.fetched": "fetched data",
+    "data.removed": "removed data",
+    "data.verified": "verified data",
+    "job.submitted": "submitted a job",
+    "job.cancelled": "cancelled a job",
+    "job.resumed": "resumed a job",
+    "job.finished": "finished a job",
+    "job.forgotten": "removed a job's files",
+    "set.added": "added a candidate set",
+    "set.promoted": "promoted a set",
+    "set.promoted_with_reason": "promoted a set against its gates, with a reason",
+    "set.rolled_back": "rolled back to a set",
+    "set.archived": "archived a set",
+    "set.restored": "restored a set",
+    "settings.changed": "changed settings",
+    "settings.reset": "reset the settings",
+    "settings.imported": "imported settings",
+}
+"""Everything that is recorded, and the words for it."""
+_DIGEST = re.compile(r"(?:[0-9a-f]{12,64})?")
+_ID = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._:/,+()\-]{0,119})?")
+_NOT_ID = re.compile(r"[^A-Za-z0-9._:/,+()\-]+")
+
+
+class Filters(TypedDict):
+    """Which lines `entries` returns."""
+
+    since: datetime | None
+    until: datetime | None
+    actor: str
+    action: str
+
+
+def record(
+    action: str,
+    *,
+    actor: Actor,
+    model_set: str = "",
+    file_digest: str = "",
+    subject: str = "",
+) -> None:
+    """Add a line to the trail; call it before the action, which must not happen without it.
+
+    Parameters
+    ----------
+    action
+        One of `ACTIONS`.
+    actor
+        Who does it.
+    model_set
+        Id of a model set, with or without the beginning of its digest.
+    file_digest
+        SHA-256 of a file's bytes, in hexadecimal.
+    subject
+        Id of what it is done to; see `as_subject`. Never a name or value of a patient.
+
+    Raises
+    ------
+    AuditError
+        If the line cannot be written, or would hold something that does not belong there.
+    """
+    _check(action, model_set, file_digest, subject)
+    entry = {
+        "actor": _printable(actor.name),
+        "role": actor.role,
+        "source": actor.source,
+        "action": action,
+        "file_digest": file_digest,
+        "model_set": model_set,
+        "subject": subject,
+    }
+    with guarded("written"), exclusive(open_trail(), "audit") as connection:
+        head = _append(connection, entry)
+    advance_head_file(head)
+
+
+def as_subject(kind: str, name: str) -> str:
+    """Return ``kind:name`` in the characters that a subject may have."""
+    return f"{kind}:{_NOT_ID.sub('-', name).strip('-')}"
+
+
+def entries(
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    actor: str = "",
+    action: str = "",
+    limit: int | None = 1_000,
+) -> pd.DataFrame:
+    """Return lines of the trail, the latest first.
+
+    Parameters
+    ----------
+    since, until
+        From when on, and before when; aware of their time zone.
+    actor
+        Part of the name of who did it, whatever its case.
+    action
+        One of `ACTIONS`, or the part before its point.
+    limit
+        Most lines; None for all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `Line`; `time` in UTC.
+
+    Raises
+    ------
+    AuditError
+        If the trail cannot be read.
+    """
+    import pandas as pd
+
+    lines = find_lines(since=since, until=until, actor=actor, action=action, limit=limit)
+    columns = [column.name for column in LINES.columns]
+    table = pd.DataFrame([asdict(line) for line in lines], columns=columns)
+    table["time"] = pd.to_datetime(table["time"], utc=True, format="ISO8601")
+    return table
+
+
+def find_lines(
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    actor: str = "",
+    action: str = "",
+    limit: int | None = 1_000,
+) -> list[Line]:
+    """Return what `entries` returns, as lines."""
+    query = select(LINES).order_by(LINES.c.sequence.desc())
+    query = _filtered(query, since, until, actor, action)
+    if limit is not None:
+        query = query.limit(limit)
+    with guarded("read"), open_trail().connect() as connection:
+        return [Line(**row) for row in connection.execute(query).mappings()]
+
+
+def actors() -> list[str]:
+    """Return the names of everybody who is in the trail."""
+    query = select(LINES.c.actor).distinct().order_by(LINES.c.actor)
+    with guarded("read"), open_trail().connect() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def _check(action: str, model_set: str, file_digest: str, subject: str) -> None:
+    if action not in ACTIONS:
+        raise AuditError(
+            f"{action!r} is no action of the audit trail.",
+            remedy=f"Use one of {', '.join(ACTIONS)}.",
+        )
+    checks = {
+        "file_digest": (file_digest, _DIGEST),
+        "model_set": (model_set, _ID),
+        "subject": (subject, _ID),
+    }
+    for name, (value, pattern) in checks.items():
+        if not pattern.fullmatch(value):
+            # the value itself is not repeated: it may be what must not be written anywhere
+            raise AuditError(
+                f"The {name} of an audit line holds characters that ids do not have.",
+                remedy="Record an id, never a name or a value.",
+            )
+
+
+def _printable(name: str) -> str:
+    """Return an account's name without what could disturb a table or a log."""
+    return "".join(mark if mark.isprintable() else "?" for mark in name)[:MAX_NAME]
+
+
+def _append(connection: Connection, entry: Mapping[str, str]) -> tuple[int, str]:
+    """Add one line after the head; return the new head."""
+    kept = connection.execute(select(HEAD.c.sequence, HEAD.c.digest)).first()
+    sequence, previous = (int(kept[0]), str(kept[1])) if kept else (0, GENESIS)
+    time = datetime.now(UTC).isoformat(timespec="microseconds")
+    line = Line(sequence + 1, time, **entry, previous=previous, digest="")
+    values = {**asdict(line), "digest": line.expected_digest()}
+    connection.execute(insert(LINES), values)
+    head = {"sequence": sequence + 1, "digest": values["digest"]}
+    connection.execute(update(HEAD).values(head) if kept else insert(HEAD).values(id=1, **head))
+    return sequence + 1, str(values["digest"])
+
+
+def _filtered(
+    query: Select[tuple[object, ...]],
+    since: datetime | None,
+    until: datetime | None,
+    actor: str,
+    action: str,
+) -> Select[tuple[object, ...]]:
+    # times are texts of one form and one zone, so their order is that of time
+    if since is not None:
+        query = query.where(LINES.c.time >= _utc(since))
+    if until is not None:
+        query = query.where(LINES.c.time < _utc(until))
+    if actor:
+        query = query.where(func.lower(LINES.c.actor).contains(actor.lower(), autoescape=True))
+    if action in ACTIONS:
+        query = query.where(LINES.c.action == action)
+    elif action:
+        query = query.where(LINES.c.action.startswith(f"{action}.", autoescape=True))
+    return query
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,248 @@
+"""A candidate beside the active model set: what both were judged at, and how predictions move."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from resvae_core.figures.frame import finish, require_columns
+from resvae_core.figures.palette import NEUTRAL, RULE, in_order, model_word, series_style
+from resvae_core.figures.performance import LOWER_IS_BETTER, METRIC_WORDS
+from resvae_core.figures.rows import fix_rows, legend_above
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+METRICS_COLUMNS = (
+    "split",
+    "model",
+    "metric",
+    "floor",
+    "mean_candidate",
+    "lower_candidate",
+    "upper_candidate",
+    "mean_active",
+    "lower_active",
+    "upper_active",
+)
+DRIFT_COLUMNS = ("cohort", "synthetic", "model", "drug", "n", "mean_change", "p95_change")
+SET_METRIC_WORDS = METRIC_WORDS | {
+    "ece": "Calibration error",
+    "coverage_resistant": "Coverage of resistant pairs",
+    "coverage_sensitive": "Coverage of sensitive pairs",
+}
+NO_DIRECTION = ("coverage_resistant", "coverage_sensitive")
+"""Metrics that are to be near 0.9, neither higher nor lower."""
+MOST_DRUGS = 20
+_ROW_PX = 38
+_SETS = (("candidate", "circle"), ("active", "square"))
+
+
+def set_metrics(table: pd.DataFrame, *, split: str, metric: str) -> go.Figure:
+    """Show one metric of a candidate's and the active set's models side by side.
+
+    Parameters
+    ----------
+    table
+        As `registry.comparison.SetComparison.metrics`: one row a split, model and metric, with
+        mean, lower and upper (95 %) of each set; NaN where a set has no such model.
+    split, metric
+        Whose rows to show.
+
+    Returns
+    -------
+    go.Figure
+        Two marks with intervals a model: circles for the candidate, squares for the active set;
+        floors in grey, open.
+
+    Raises
+    ------
+    InputDataError
+        If a column is missing or there are no rows of that split and metric.
+    """
+    import plotly.graph_objects as go
+
+    rows = _rows(table, split, metric)
+    words = [model_word(model) for model in rows["model"]]
+    figure = go.Figure()
+    for position, (name, symbol) in enumerate(_SETS):
+        colour = series_style(position).colour
+        for floor in (False, True):
+            chosen = rows[(rows["floor"] == floor) & rows[f"mean_{name}"].notna()]
+            if chosen.empty:
+                continue
+            title = f"{name.capitalize()}{', floors' if floor else ''}"
+            mark = f"{symbol}-open" if floor else symbol
+            figure.add_trace(_marks(chosen, name, title, mark, NEUTRAL if floor else colour))
+    figure.update_layout(scattermode="group", scattergap=0.4, showlegend=True)
+    figure.update_xaxes(title_text=_axis(metric), zeroline=False, range=_range(rows))
+    fix_rows(figure, words)
+    legend_above(figure)
+    return finish(
+        figure,
+        takeaway=set_metrics_takeaway(table, split=split, metric=metric),
+        height=len(words) * _ROW_PX + 150,
+        notes=[
+            f"Split: {split.replace('_', ' ')}; mean with 95 % interval. The intervals are of each "
+            "set alone: whether the sets differ is said by the paired tests, not by overlap."
+        ],
+        top=60,
+        bottom=60,
+    )
+
+
+def set_metrics_takeaway(table: pd.DataFrame, *, split: str, metric: str) -> str:
+    """Name in one sentence the best learned model of each set."""
+    rows = _rows(table, split, metric)
+    learned = rows[~rows["floor"]]
+    parts = []
+    for name, _ in _SETS:
+        means = learned.set_index("model")[f"mean_{name}"].dropna()
+        if means.empty:
+            parts.append(f"no learned model of the {name} set was judged")
+            continue
+        best = str(means.idxmin() if metric in LOWER_IS_BETTER else means.idxmax())
+        parts.append(f"{model_word(best)} {means[best]:.3f} leads the {name} set")
+    return f"{SET_METRIC_WORDS.get(metric, metric)}: {'; '.join(parts)}."
+
+
+def drift_by_drug(table: pd.DataFrame, *, model: str) -> go.Figure:
+    """Show the drugs whose predictions move most between two sets.
+
+    Parameters
+    ----------
+    table
+        As `registry.drift.prediction_drift` gives it.
+    model
+        Whose rows to show; ``default`` for the two default models.
+
+    Returns
+    -------
+    go.Figure
+        Per drug the mean change of P(resistant) and the 95th percentile of its size, each the mean
+        over cohorts by their patients; the `MOST_DRUGS` drugs that move most.
+
+    Raises
+    ------
+    InputDataError
+        If a column is missing or there are no rows of that model.
+    """
+    import plotly.graph_objects as go
+
+    rows = _drift_rows(table, model)
+    shown = rows.head(MOST_DRUGS)
+    synthetic = bool(table["synthetic"].any())
+    figure = go.Figure()
+    for column, name, symbol, position in (
+        ("mean_change", "Mean change (above 0: more resistant)", "circle", 0),
+        ("p95_change", "95th percentile of the change, either way", "line-ns-open", 1),
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=shown[column],
+                y=shown["drug"],
+                mode="markers",
+                name=name,
+                marker={
+                    "symbol": symbol,
+                    "size": 11,
+                    "color": series_style(position).colour,
+                    "line": {"width": 2, "color": series_style(position).colour},
+                },
+                hovertemplate="%{y}: %{x:+.3f}<extra></extra>",
+            )
+        )
+    figure.add_vline(x=0, line={"color": RULE, "dash": "dash"})
+    figure.update_xaxes(title_text="Change of the probability of resistance", zeroline=False)
+    figure.update_layout(showlegend=True)
+    fix_rows(figure, list(shown["drug"]))
+    legend_above(figure)
+    cohorts = ", ".join(dict.fromkeys(table["cohort"]))
+    more = f" of {len(rows)}, those that move most" if len(rows) > len(shown) else ""
+    return finish(
+        figure,
+        takeaway=drift_takeaway(table, model=model),
+        height=len(shown) * 26 + 150,
+        notes=[f"Candidate minus active set; patients of {cohorts}. {len(shown)} drugs{more}."],
+        synthetic=synthetic,
+        top=60,
+        bottom=60,
+    )
+
+
+def drift_takeaway(table: pd.DataFrame, *, model: str) -> str:
+    """Say in one sentence which drug moves most, and how far the median drug does."""
+    rows = _drift_rows(table, model)
+    first = rows.iloc[0]
+    return (
+        f"Most movement: {first['drug']}, 95th percentile of the change "
+        f"{first['p95_change']:.2f}; of the median drug {rows['p95_change'].median():.2f} "
+        f"({len(rows)} drugs)."
+    )
+
+
+def _rows(table: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
+    require_columns(table, METRICS_COLUMNS, "the comparison of model sets")
+    rows = table[(table["split"] == split) & (table["metric"] == metric)]
+    require_columns(rows, METRICS_COLUMNS, f"the comparison by {metric} of {split}")
+    return rows.set_index("model").loc[in_order(rows["model"])].reset_index()
+
+
+def _marks(rows: pd.DataFrame, name: str, title: str, symbol: str, colour: str) -> go.Scatter:
+    import plotly.graph_objects as go
+
+    mean, lower, upper = (rows[f"{bound}_{name}"] for bound in ("mean", "lower", "upper"))
+    return go.Scatter(
+        x=mean,
+        y=[model_word(model) for model in rows["model"]],
+        orientation="h",
+        offsetgroup=name,
+        mode="markers",
+        name=title,
+        marker={
+            "symbol": symbol,
+            "color": colour,
+            "size": 10,
+            "line": {"width": 2, "color": colour},
+        },
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": (upper - mean).fillna(0.0),
+            "arrayminus": (mean - lower).fillna(0.0),
+            "thickness": 1.5,
+            "width": 3,
+        },
+        customdata=pd.concat([lower, upper], axis=1).to_numpy(),
+        hovertemplate=(
+            f"%{{y}}, {name}: %{{x:.3f}} (%{{customdata[0]:.3f}} to %{{customdata[1]:.3f}})"
+            "<extra></extra>"
+        ),
+    )
+
+
+def _range(rows: pd.DataFrame) -> list[float]:
+    """Return the ends of the axis: grouped marks would draw it from 0."""
+    bounds = rows[[f"{end}_{name}" for name, _ in _SETS for end in ("mean", "lower", "upper")]]
+    low, high = float(bounds.min().min()), float(bounds.max().max())
+    room = 0.06 * (high - low) or 0.01
+    return [low - room, high + room]
+
+
+def _axis(metric: str) -> str:
+    word = SET_METRIC_WORDS.get(metric, metric.replace("_", " "))
+    if metric in NO_DIRECTION:
+        return f"{word} (0.90 is promised)"
+    return f"{word} ({'lower' if metric in LOWER_IS_BETTER else 'higher'} is better)"
+
+
+def _drift_rows(table: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Return drug, mean_change, p95_change over cohorts by their patients, most movement first."""
+    require_columns(table, DRIFT_COLUMNS, "the drift of predictions")
+    rows = table[table["model"] == model]
+    require_columns(rows, DRIFT_COLUMNS, f"the drift of {model}")
+    weighted = rows[["mean_change", "p95_change"]].mul(rows["n"], axis=0).assign(n=rows["n"])
+    sums = weighted.groupby(rows["drug"], sort=False).sum()
+    means = sums[["mean_change", "p95_change"]].div(sums["n"], axis=0)
+    return means.sort_values("p95_change", ascending=False).reset_index()

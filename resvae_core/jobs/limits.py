@@ -1,0 +1,97 @@
+"""What a job may use, and a clear word when it uses more."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from resvae_core.errors import JobError
+from resvae_core.jobs.processes import memory_of
+from resvae_core.jobs.record import Limits
+
+GB = 1e9
+FREE_GB = 0.2
+"""Space that a job must leave on the disk."""
+LOOK_SECONDS = 1.0
+DISK_SECONDS = 5.0
+
+
+class Watch:
+    """Compares what a running job uses with its limits.
+
+    Parameters
+    ----------
+    limits
+        What it may use.
+    pid
+        The process that started all others of the job.
+    folder
+        Where it writes.
+    """
+
+    def __init__(self, limits: Limits, pid: int, folder: Path) -> None:
+        self._limits, self._pid, self._folder = limits, pid, folder
+        self._start = time.monotonic()
+        self._look = self._start
+        self._disk = self._start + LOOK_SECONDS
+
+    def look(self) -> JobError | None:
+        """Return what was exceeded; None if nothing was, or if the last look was just now."""
+        now = time.monotonic()
+        if now < self._look:
+            return None
+        self._look = now + LOOK_SECONDS
+        found = self._time(now) or self._memory()
+        if found is None and now >= self._disk:
+            self._disk = now + DISK_SECONDS
+            found = self._space()
+        return found
+
+    def _time(self, now: float) -> JobError | None:
+        if now - self._start <= self._limits.hours * 3600:
+            return None
+        return JobError(
+            f"The job ran longer than its limit of {self._limits.hours:g} hours.",
+            remedy="Raise the time limit of jobs in the settings, or give it less to do; then "
+            "resume it: it goes on from where it was.",
+        )
+
+    def _memory(self) -> JobError | None:
+        used = memory_of(self._pid) / GB
+        if used <= self._limits.memory_gb:
+            return None
+        return JobError(
+            f"The job used {used:.1f} GB of memory; its limit is {self._limits.memory_gb:g} GB.",
+            remedy="Raise the memory limit of jobs in the settings, or use fewer worker "
+            "processes; then start it again.",
+        )
+
+    def _space(self) -> JobError | None:
+        used = folder_size(self._folder) / GB
+        if used > self._limits.disk_gb:
+            return JobError(
+                f"The job wrote {used:.1f} GB; its limit is {self._limits.disk_gb:g} GB.",
+                remedy="Raise the disk limit of jobs in the settings, or give it less to do; then "
+                "start it again.",
+            )
+        free = shutil.disk_usage(self._folder).free / GB
+        if free >= FREE_GB:
+            return None
+        return JobError(
+            f"Only {free:.2f} GB are free on the disk of the state folder.",
+            remedy="Remove jobs or data that are not needed any more, then resume the job.",
+        )
+
+
+def folder_size(folder: Path) -> int:
+    """Return the size of the files below a folder, in bytes."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += (Path(place) / name).lstat().st_size
+            except OSError:
+                continue  # renamed or removed meanwhile
+    return total

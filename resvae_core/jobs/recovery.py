@@ -1,0 +1,67 @@
+"""Jobs whose worker is gone: found, taken from it, and queued again.
+
+A worker of this host is gone when its process does not run. A worker of another host is gone when
+its heartbeat does not change for `LEASE_SECONDS` on the clock of whoever watches, so clocks that
+differ and a database that was away do no harm.
+"""
+
+from __future__ import annotations
+
+import time
+
+from resvae_core.errors import ConfigError
+from resvae_core.jobs import processes, store
+from resvae_core.jobs.launch import start_missing_workers
+from resvae_core.settings import load_settings
+
+LEASE_SECONDS = 30.0
+RECOVER_SECONDS = 2.0
+"""A process looks for lost jobs at most this often."""
+
+_seen: dict[str, tuple[float, float]] = {}
+_last = [-RECOVER_SECONDS]
+
+
+def recover_if_due() -> None:
+    """Do what `recover` does, unless this process did so a moment ago."""
+    now = time.monotonic()
+    if now - _last[0] >= RECOVER_SECONDS:
+        _last[0] = now
+        recover()
+
+
+def recover() -> None:
+    """Take jobs from dead workers, queue again what may go on, and start workers for the queue."""
+    take_from_the_dead()
+    start_missing_workers()
+
+
+def take_from_the_dead() -> None:
+    """Mark the jobs of dead workers as interrupted, and queue again what may go on by itself."""
+    for job in store.running():
+        if not _is_lost(job):
+            continue
+        # nothing of the lost attempt may still write when the next one starts
+        if job.worker.host == processes.host() and not processes.end_all_of(job.id):
+            continue
+        _seen.pop(job.id, None)
+        store.interrupt(job.id, job.token, "Its worker ended.", resume=may_resume())
+
+
+def may_resume() -> bool:
+    """Tell whether interrupted jobs go on by themselves; not where settings cannot be read."""
+    try:
+        return load_settings().resume_automatically
+    except ConfigError:
+        return False
+
+
+def _is_lost(job: store.Running) -> bool:
+    if job.worker.host == processes.host():
+        return processes.mark_of(job.worker.pid) != job.worker.mark
+    now = time.monotonic()
+    heartbeat, since = _seen.get(job.id, (None, now))
+    if heartbeat != job.heartbeat_at:
+        _seen[job.id] = (job.heartbeat_at, now)
+        return False
+    return now - since >= LEASE_SECONDS

@@ -1,0 +1,253 @@
+"""Jobs for pages and the command line: each function that acts asks first who may, and says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resvae_core.access.audit import as_subject, record
+from resvae_core.access.roles import Actor, require
+from resvae_core.config import state_folder
+from resvae_core.database import saying_when_away
+from resvae_core.errors import ConfigError, JobError
+from resvae_core.jobs import recovery, store
+from resvae_core.jobs.launch import start_missing_workers
+from resvae_core.jobs.record import JobRecord, Limits, LogLine, State
+from resvae_core.jobs.tasks import TASKS, Task
+from resvae_core.settings import load_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESUMABLE: tuple[State, ...] = ("interrupted", "failed", "cancelled")
+
+
+@saying_when_away()
+def submit(
+    task: str, arguments: Mapping[str, Any], *, actor: Actor, limits: Limits | None = None
+) -> JobRecord:
+    """Queue a job and see that a worker lives.
+
+    A job that does the same and waits or runs already is returned as it is.
+
+    Parameters
+    ----------
+    task
+        Name in `TASKS`.
+    arguments
+        What it needs, as JSON.
+    actor
+        Who asks.
+    limits
+        What an attempt may use; the settings' where None.
+
+    Raises
+    ------
+    AccessError
+        If the actor may not do this.
+    CatalogError
+        If there is no such task.
+    ResVAEError
+        If the arguments are wrong.
+    """
+    kind = TASKS[task]
+    require(actor, kind.permission)
+    given = _plain(arguments)
+    kind.check(given)
+    job = store.NewJob(
+        task=task,
+        title=kind.title_of(given),
+        arguments=given,
+        lane=kind.lane,
+        device=_device(kind, given),
+        resumable=kind.resumable,
+        submitted_by=actor.name,
+        limits=_checked(limits or default_limits()),
+    )
+    identifier = store.new_id()
+    waiting = store.find(task, given)
+    if waiting is None or waiting.state not in ("queued", "running"):
+        subject = as_subject("job", f"{task}/{identifier}")
+        record("job.submitted", actor=actor, subject=subject)
+    added, _ = store.add(job, identifier)
+    start_missing_workers()
+    return added
+
+
+@saying_when_away()
+def cancel(job_id: str, *, actor: Actor) -> JobRecord:
+    """Cancel a job: at once if it waits, within two seconds if it runs.
+
+    What it wrote stays until it is forgotten; a job that is finished stays as it is.
+
+    Raises
+    ------
+    AccessError, CatalogError
+        If the actor may not do this, or there is no such job.
+    """
+    _allow(job_id, actor, "job.cancelled")
+    store.ask_to_cancel(job_id)
+    recovery.take_from_the_dead()
+    return store.read(job_id)
+
+
+@saying_when_away()
+def resume(job_id: str, *, actor: Actor) -> JobRecord:
+    """Queue a job again that was interrupted, cancelled or failed; it goes on where it was.
+
+    Raises
+    ------
+    AccessError, CatalogError
+        If the actor may not do this, or there is no such job.
+    JobError
+        If it waits, runs or is done.
+    """
+    _allow(job_id, actor, "job.resumed")
+    if not store.queue_again(job_id, RESUMABLE):
+        state = store.read(job_id).state
+        raise JobError(
+            f"The job is {state}; only what was interrupted, cancelled or failed can be resumed.",
+            remedy="Submit it anew to run it again.",
+        )
+    start_missing_workers()
+    return store.read(job_id)
+
+
+@saying_when_away()
+def forget(job_id: str, *, actor: Actor) -> None:
+    """Remove a finished job with its log, curves and files.
+
+    Raises
+    ------
+    AccessError, CatalogError
+        If the actor may not do this, or there is no such job.
+    JobError
+        If it waits or runs.
+    """
+    _allow(job_id, actor, "job.forgotten")
+    if not store.remove(job_id):
+        raise JobError(
+            f"The job is {store.read(job_id).state}; only a finished one can be removed.",
+            remedy="Cancel it first.",
+        )
+    shutil.rmtree(job_folder(job_id), ignore_errors=True)
+
+
+@saying_when_away()
+def list_jobs(
+    *, task: str | None = None, states: Collection[State] | None = None, limit: int = 100
+) -> list[JobRecord]:
+    """Return the newest jobs, newest first.
+
+    Parameters
+    ----------
+    task, states
+        Only those; all where None.
+    limit
+        At most so many.
+    """
+    return store.read_all(task=task, states=states, limit=limit)
+
+
+@saying_when_away()
+def get_job(job_id: str) -> JobRecord:
+    """Return a job.
+
+    Raises
+    ------
+    CatalogError
+        If there is none with this id.
+    """
+    return store.read(job_id)
+
+
+@saying_when_away()
+def find_job(task: str, arguments: Mapping[str, Any]) -> JobRecord | None:
+    """Return the newest job of a task with exactly these arguments, whatever its state."""
+    return store.find(task, _plain(arguments))
+
+
+@saying_when_away()
+def job_log(job_id: str, after: int = 0) -> list[LogLine]:
+    """Return the lines of a job's log with numbers above `after`, oldest first."""
+    return store.read_log(job_id, after)
+
+
+@saying_when_away()
+def job_curve(job_id: str) -> pd.DataFrame:
+    """Return what a job reported while it learned.
+
+    Returns
+    -------
+    DataFrame
+        Columns n (order of arrival), series, epoch, name, value (NaN where it was not finite).
+    """
+    import pandas as pd
+
+    columns = ["n", "series", "epoch", "name", "value"]
+    return pd.DataFrame(store.read_points(job_id), columns=columns)
+
+
+def job_folder(job_id: str) -> Path:
+    """Return where a job's files lie, kept from attempt to attempt.
+
+    Raises
+    ------
+    JobError
+        If this is no job's id.
+    """
+    if not job_id.isalnum():
+        raise JobError(f"{job_id!r} is no job's id.", remedy="`jobs list` shows them.")
+    return state_folder() / "jobs" / job_id
+
+
+@saying_when_away()
+def recover() -> None:
+    """Take jobs from dead workers, queue again what may go on, and start workers for the queue.
+
+    Cheap, and done at most every few seconds: every page calls it.
+    """
+    recovery.recover_if_due()
+
+
+def default_limits() -> Limits:
+    """Return the limits of the settings."""
+    settings = load_settings()
+    return Limits(settings.time_limit_hours, settings.memory_limit_gb, settings.disk_limit_gb)
+
+
+def _allow(job_id: str, actor: Actor, action: str) -> None:
+    require(actor, TASKS[store.read(job_id).task].permission)
+    record(action, actor=actor, subject=as_subject("job", job_id))
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments as they come back from the database: lists for tuples, finite numbers."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(dict(arguments), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"The arguments of a job are no JSON ({type(error).__name__}).",
+            remedy="Use texts, finite numbers, lists and mappings with texts as keys.",
+        ) from error
+    return plain
+
+
+def _checked(limits: Limits) -> Limits:
+    if min(limits.hours, limits.memory_gb, limits.disk_gb) <= 0:
+        raise ConfigError(
+            "A limit of a job is not above 0.", remedy="Use hours, GB of memory and GB of disk."
+        )
+    return limits
+
+
+def _device(kind: Task, arguments: Mapping[str, Any]) -> str:
+    """Return the device that a training asks for: its own, else the settings'."""
+    if kind.lane != "training":
+        return ""
+    asked = str(arguments.get("device") or "auto")
+    asked = load_settings().device if asked == "auto" else asked
+    return "cuda:0" if asked == "cuda" else asked

@@ -1,0 +1,241 @@
+"""One attempt of a job: its process is started, watched, stopped when it must be, and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+
+from resvae_core.access.audit import as_subject, record
+from resvae_core.access.roles import Actor
+from resvae_core.compute import DEVICE_VARIABLE
+from resvae_core.config import PROJECT_ROOT, state_folder
+from resvae_core.database import is_unreachable
+from resvae_core.errors import AuditError, JobError
+from resvae_core.jobs import processes, store
+from resvae_core.jobs.limits import Watch
+from resvae_core.jobs.mailbox import Mailbox
+from resvae_core.jobs.recovery import LEASE_SECONDS, may_resume
+
+TICK_SECONDS = 0.05
+POLL_SECONDS = 0.25
+"""How often the database is asked whether the job is to be cancelled."""
+WRITE_SECONDS = 0.5
+HEARTBEAT_SECONDS = 1.0
+GRACE_SECONDS = 0.7
+"""Time for a task to stop by itself before it is killed."""
+LEAVE_SECONDS = 10.0
+"""Time for a process to end after its task did."""
+RETRY_SECONDS = 0.5
+PAUSE_SECONDS = LEASE_SECONDS * 2 / 3
+"""A job whose worker cannot reach the database for so long is halted: it may be somebody else's."""
+
+Result = TypeVar("Result")
+Reason = Literal["cancel", "leave", "lost"]
+
+
+class Supervisor:
+    """Runs one attempt.
+
+    Parameters
+    ----------
+    held
+        The right to work on the job.
+    is_leaving
+        Tells whether the worker was asked to end.
+    """
+
+    def __init__(self, held: store.Claim, is_leaving: Callable[[], bool]) -> None:
+        self._held, self._is_leaving = held, is_leaving
+        self._folder = state_folder().absolute() / "jobs" / held.id
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._reason: Reason | JobError | None = None
+        self._poll = self._written = self._reached = time.monotonic()
+        self._halted = False
+
+    def run(self) -> None:
+        """Run the task to its end, and write down how it ended."""
+        self._child = _start(self._held, self._folder)
+        assert self._child.stdout is not None
+        self._mailbox = Mailbox(self._child.stdout)
+        self._watch = Watch(self._held.record.limits, self._child.pid, self._folder)
+        self._wait()
+        self._end()
+        try:
+            self._conclude()
+        except store.LostJobError:
+            return
+
+    def _wait(self) -> None:
+        """Wait until the process ends, or until there is a reason to end it."""
+        told: float | None = None
+        while self._child.poll() is None and self._reason is None:
+            time.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            if self._is_leaving():
+                self._reason = "leave"
+            elif now >= self._poll:
+                self._poll = now + POLL_SECONDS
+                self._reason = self._ask(now) or self._watch.look()
+            if self._mailbox.outcome is not None:
+                told = told or now
+                if now - told > LEAVE_SECONDS:
+                    return
+
+    def _ask(self, now: float) -> Reason | None:
+        """Write what is new and a heartbeat, where due; return why the job must stop."""
+        try:
+            stop = self._write(now) if now - self._written >= WRITE_SECONDS else None
+            stop = store.is_to_stop(self._held) if stop is None else stop
+        except store.LostJobError:
+            return "lost"
+        except DBAPIError as error:
+            if not is_unreachable(error):
+                raise
+            self._halt(time.monotonic() - self._reached > PAUSE_SECONDS)
+            return None
+        self._reached = time.monotonic()
+        self._halt(False)
+        return "cancel" if stop else None
+
+    def _write(self, now: float) -> bool | None:
+        news = self._mailbox.take()
+        if not news and now - self._written < HEARTBEAT_SECONDS:
+            return None
+        try:
+            stop = store.keep(self._held, news)
+        except DBAPIError:
+            self._mailbox.put_back(news)
+            raise
+        self._written = now
+        return stop
+
+    def _halt(self, wanted: bool) -> None:
+        """Halt the job's processes, or let them go on."""
+        if wanted == self._halted or not hasattr(signal, "SIGSTOP"):
+            return
+        self._halted = wanted
+        number = signal.SIGSTOP if wanted else signal.SIGCONT
+        processes.signal_tree(self._child.pid, number)
+
+    def _end(self) -> None:
+        """End every process of the job: politely first, if there is a reason to stop."""
+        if self._child.poll() is None and self._reason is not None:
+            self._child.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(GRACE_SECONDS)
+        if hasattr(os, "killpg") and self._child.poll() is None:
+            os.killpg(self._child.pid, signal.SIGKILL)
+        processes.end_all_of(self._held.id)
+        self._child.wait()
+        self._mailbox.close(GRACE_SECONDS)
+        assert self._child.stdin is not None
+        self._child.stdin.close()
+
+    def _conclude(self) -> None:
+        outcome = self._mailbox.outcome or {}
+        if self._reason == "lost":
+            return
+        if "result" in outcome:
+            self._finish("done", "Done.", result=outcome["result"])
+        elif self._reason == "cancel":
+            self._finish("cancelled", "Cancelled.")
+        elif isinstance(self._reason, JobError):
+            self._fail(self._reason.message, self._reason.remedy)
+        elif "error" in outcome:
+            self._fail(*outcome["error"])
+        elif "interrupted" in outcome:
+            # the task's own decision, for example because its budget is spent: not by itself again
+            error = outcome["interrupted"]
+            self._finish("interrupted", f"Interrupted: {error[0]}", error=error)
+        else:
+            self._interrupted(outcome.get("lost"))
+
+    def _fail(self, message: str, remedy: str) -> None:
+        self._finish("failed", f"Failed: {message}", error=(message, remedy))
+
+    def _finish(self, state: Any, line: str, **values: Any) -> None:
+        news = self._mailbox.take()
+        try:
+            self._insist(self._record)
+        except AuditError as error:
+            # the work is done all the same
+            news.log.append((time.time(), error.message))
+        self._insist(lambda: store.finish(self._held, state, line=line, news=news, **values))
+
+    def _interrupted(self, lost: str | None) -> None:
+        """Write that the task did not come to its end, and why; it may go on by itself."""
+        if self._reason == "leave":
+            why = "Its worker was stopped."
+        elif lost is not None:
+            why = lost  # the workers of its engine
+        else:
+            why = f"Its process ended early ({_words(self._child.returncode)})."
+        news = self._mailbox.take()
+        self._insist(lambda: store.keep(self._held, news))
+        resume = may_resume()
+        self._insist(lambda: store.interrupt(self._held.id, self._held.token, why, resume=resume))
+
+    def _record(self) -> None:
+        """Add to the audit trail that the job ended, in the name of whoever asked for it."""
+        actor = Actor(self._held.record.submitted_by, "none", "job")
+        try:
+            record("job.finished", actor=actor, subject=as_subject("job", self._held.id))
+        except AuditError as error:
+            if isinstance(error.__cause__, DBAPIError):
+                raise error.__cause__ from error
+            raise
+
+    def _insist(self, action: Callable[[], Result]) -> Result:
+        """Do it, again and again while the database is away; not when the worker is to end."""
+        while True:
+            try:
+                return action()
+            except DBAPIError as error:
+                if not is_unreachable(error) or self._is_leaving():
+                    raise
+            time.sleep(RETRY_SECONDS)
+
+
+def _start(held: store.Claim, folder: Path) -> subprocess.Popen[bytes]:
+    """Start the process of an attempt and tell it what to do."""
+    environment = os.environ | {processes.JOB_VARIABLE: held.id}
+    if held.record.device:
+        environment[DEVICE_VARIABLE] = held.record.device
+    child = subprocess.Popen(
+        [sys.executable, "-m", "resvae_core.jobs.child"],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    work = {
+        "id": held.id,
+        "task": held.record.task,
+        "arguments": held.record.arguments,
+        "folder": str(folder),
+        "actor_name": held.record.submitted_by,
+        "attempt": held.attempt,
+    }
+    assert child.stdin is not None
+    # it stays open: its end tells the child that this process is gone
+    child.stdin.write(json.dumps(work).encode() + b"\n")
+    child.stdin.flush()
+    return child
+
+
+def _words(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    return signal.Signals(-code).name

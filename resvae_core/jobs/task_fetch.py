@@ -1,0 +1,116 @@
+"""Fetching a data set, gene sets or an encoder's weights as a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from resvae_core.access.roles import COMMAND_LINE, SINGLE_USER, Actor
+from resvae_core.errors import ConfigError, JobCancelledError
+from resvae_core.jobs.context import JobContext
+from resvae_core.jobs.data_sets import Request, fetch, find_entry, licences_of
+from resvae_core.jobs.tasks import Task
+
+MEGABYTE = 1_000_000
+ARGUMENTS: Mapping[str, type] = {"key": str, "accept_licence": bool, "again": bool}
+FURTHER = frozenset({"again"})
+"""Arguments that may be left out."""
+
+
+def check(arguments: dict[str, Any]) -> None:
+    """Check that the key is known, and the licence accepted where that is asked for.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is missing, of another type or not known; if a licence was not accepted; or
+        if the files must be placed by hand.
+    CatalogError
+        If nothing has that key.
+    """
+    known = arguments.keys() <= ARGUMENTS.keys() and arguments.keys() >= ARGUMENTS.keys() - FURTHER
+    if not known or any(type(value) is not ARGUMENTS[name] for name, value in arguments.items()):
+        raise ConfigError(
+            f"Fetching was asked for with {', '.join(sorted(arguments)) or 'nothing'}.",
+            remedy="Give key (a text) and accept_licence (true or false); again if you like.",
+        )
+    for entry in licences_of(arguments["key"]):
+        if entry.requires_acceptance and not arguments["accept_licence"]:
+            raise ConfigError(
+                f"The licence of {entry.title} was not accepted: {entry.licence}.",
+                remedy=f"Read {entry.licence_url}, and accept it if you do.",
+            )
+        if not entry.can_be_fetched:
+            raise ConfigError(
+                f"{entry.title} has files without an address that could be fetched.",
+                remedy=f"Download them from {entry.homepage}, and place them: python -m "
+                f"resvae_core data fetch {entry.key} --from FOLDER --accept-licence.",
+            )
+
+
+def title(arguments: dict[str, Any]) -> str:
+    """Return what the job is called."""
+    return f"Fetch {find_entry(arguments['key']).title}"
+
+
+def run(context: JobContext) -> dict[str, Any]:
+    """Fetch it; a run that was interrupted goes on where the transfer stopped.
+
+    Returns
+    -------
+    dict
+        ``key``, ``files`` (how many were installed; 0 where all was there) and ``digests`` (path to
+        SHA-256).
+    """
+    key = context.arguments["key"]
+    context.report(step="Fetching (MB)")
+    request = Request(
+        accept_licence=context.arguments["accept_licence"],
+        again=context.arguments.get("again", False),
+        progress=_telling(context),
+        cancelled=lambda: _is_cancelled(context),
+    )
+    facts = fetch(key, request, actor=_actor(context))
+    for fact in facts:
+        context.log(f"{fact.path}: SHA-256 {fact.sha256[:16]}…, {fact.vouched}")
+    digests = {fact.path: fact.sha256 for fact in facts}
+    context.describe(data_digests=digests)
+    context.report(step="Installed", done=1, total=1)
+    return {"key": key, "files": len(facts), "digests": digests}
+
+
+def _telling(context: JobContext) -> Any:
+    """Return what reports bytes as megabytes, so that the figures can be read."""
+
+    def tell(done: int, total: int | None) -> None:
+        of_all = 0 if total is None else max(total // MEGABYTE, 1)
+        context.report(
+            done=min(done // MEGABYTE, of_all) if of_all else done // MEGABYTE, total=of_all
+        )
+
+    return tell
+
+
+def _is_cancelled(context: JobContext) -> bool:
+    try:
+        context.check()
+    except JobCancelledError:
+        return True
+    return False
+
+
+def _actor(context: JobContext) -> Actor:
+    """Return who asked for the job: only a steward could."""
+    named = {one.name: one for one in (SINGLE_USER, COMMAND_LINE)}
+    return named.get(context.actor_name) or Actor(context.actor_name or "job", "steward", "job")
+
+
+FETCH = Task(
+    name="fetch",
+    title=title,
+    run=run,
+    permission="fetch",
+    lane="fetch",
+    resumable=True,
+    check=check,
+)

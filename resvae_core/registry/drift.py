@@ -1,0 +1,261 @@
+"""How far predictions move from the active model set to a candidate, on reference cohorts.
+
+Cohorts are the installed real ones in log2(TPM + 1); where there is none, the shipped synthetic
+one, and the table says so. Two sets may be equally good and yet speak differently of a patient who
+was told a result before: that is what this is about, not who is right.
+
+The table is kept beside a candidate (``drift.csv``, with ``drift.json`` that names both sets by
+their digests). It is no part of the digested set, and is computed anew when another set is active.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from resvae_core.compute import one_thread
+from resvae_core.data.cancer_types import load_cancer_types
+from resvae_core.data.cohorts import DEMO, list_cohorts, load_cohort
+from resvae_core.errors import ConfigError
+from resvae_core.features.range_check import IN_RANGE
+from resvae_core.models.model_set import RESISTANT, SENSITIVE, Forecast, ModelSet
+from resvae_core.registry.library import SetEntry
+from resvae_core.registry.store import load_model_set
+from resvae_core.tables import Expression
+
+Array = NDArray[np.float64]
+
+TABLE_FILE, DOCUMENT_FILE = "drift.csv", "drift.json"
+DEFAULTS = "default"
+"""What the table calls the two default models, each of its set."""
+COLUMNS = (
+    "cohort",
+    "synthetic",
+    "model",
+    "drug",
+    "n",
+    "mean_change",
+    "p95_change",
+    "spearman",
+    "n_firm",
+    "to_resistant",
+    "to_sensitive",
+    "changed_calls",
+    "in_range_active",
+    "in_range_candidate",
+    "changed_range",
+)
+FAR = 95
+"""Percentile of the absolute change that says how far the far ones move."""
+
+
+def reference_cohorts(data: Path | None) -> dict[str, Expression]:
+    """Return the installed real cohorts in log2(TPM + 1) by code; else the synthetic one alone.
+
+    Parameters
+    ----------
+    data
+        Folder of installed data; None where there is none.
+    """
+    types = load_cancer_types()
+    real = [
+        code
+        for code in list_cohorts(data)
+        if code != DEMO and types[code].expression_form == "log2tpm"
+    ]
+    if not real:
+        return {DEMO: load_cohort(None, DEMO).expression}
+    return {code: load_cohort(data, code, form="log2tpm").expression for code in real}
+
+
+def prediction_drift(
+    candidate: ModelSet,
+    active: ModelSet,
+    cohorts: Mapping[str, Expression],
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
+    """Compare what two sets say of the same patients.
+
+    Parameters
+    ----------
+    cohorts
+        Code to expression in log2(TPM + 1), as `reference_cohorts` gives them.
+    progress
+        Called with (cohorts done, cohorts in total).
+
+    Returns
+    -------
+    DataFrame
+        One row a cohort, learned model that both have (and `DEFAULTS`: the two default models) and
+        drug that both have: ``mean_change`` of P(resistant), candidate minus active;
+        ``p95_change``: 95th percentile of its absolute value; ``spearman`` of the two over
+        patients, NaN where one is constant; ``n_firm``: patients whom both call resistant or
+        sensitive; ``to_resistant``, ``to_sensitive``: how many of these turn over;
+        ``changed_calls``: share of all patients whose call is another one; ``in_range_*``: share
+        of patients in range;
+        ``changed_range``: share whose verdict is another one; ``synthetic``: no real patient.
+
+    Raises
+    ------
+    ConfigError
+        If the sets share no drug.
+    """
+    drugs = [drug for drug in active.drugs if drug in candidate.drugs]
+    if not drugs:
+        raise ConfigError(
+            f"{candidate.name} and {active.name} share no drug: nothing can be compared.",
+            remedy="Train the candidate on drugs of the active set.",
+        )
+    kinds = [kind for kind in active.learned if kind in candidate.learned]
+    parts: list[pd.DataFrame] = []
+    for done, (code, expression) in enumerate(cohorts.items()):
+        progress(done, len(cohorts))
+        parts += _cohort_parts(candidate, active, code, expression, drugs, kinds)
+    progress(len(cohorts), len(cohorts))
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+
+
+def write_drift(
+    candidate: SetEntry,
+    active: SetEntry,
+    data: Path | None,
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> pd.DataFrame:
+    """Compute a candidate's drift against the active set and keep it beside the candidate.
+
+    Parameters
+    ----------
+    data
+        Folder of installed data; None where there is none.
+
+    Raises
+    ------
+    ArtifactError
+        If a set is not intact.
+    ConfigError
+        If the sets share no drug.
+    """
+    with one_thread():
+        table = prediction_drift(
+            load_model_set(candidate.folder),
+            load_model_set(active.folder),
+            reference_cohorts(data),
+            progress=progress,
+        )
+    staged = candidate.folder / f".{TABLE_FILE}.partial"
+    table.to_csv(staged, index=False, float_format="%.6g")
+    document = {
+        "candidate": candidate.digest,
+        "active": active.digest,
+        "sha256": hashlib.sha256(staged.read_bytes()).hexdigest(),
+    }
+    staged.replace(candidate.folder / TABLE_FILE)
+    described = candidate.folder / f".{DOCUMENT_FILE}.partial"
+    described.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    described.replace(candidate.folder / DOCUMENT_FILE)
+    return table
+
+
+def load_drift(candidate: SetEntry, active: SetEntry) -> pd.DataFrame | None:
+    """Return a candidate's drift; None where it was not computed against this active set."""
+    try:
+        content = (candidate.folder / TABLE_FILE).read_bytes()
+        document = json.loads((candidate.folder / DOCUMENT_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    expected = {
+        "candidate": candidate.digest,
+        "active": active.digest,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    if document != expected:
+        return None
+    return pd.read_csv(candidate.folder / TABLE_FILE)
+
+
+def drift_stamp(candidate: SetEntry) -> str:
+    """Return what changes when a candidate's drift is computed anew; empty where there is none."""
+    path = candidate.folder / DOCUMENT_FILE
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _cohort_parts(
+    candidate: ModelSet,
+    active: ModelSet,
+    code: str,
+    expression: Expression,
+    drugs: list[str],
+    kinds: list[str],
+) -> Iterator[pd.DataFrame]:
+    own, other = (
+        one.predict(expression, drugs=drugs, models=[*dict.fromkeys([*kinds, one.default_model])])
+        for one in (candidate, active)
+    )
+    ranges = _range_shares(own, other)
+    pairs = {DEFAULTS: (candidate.default_model, active.default_model)}
+    pairs |= {kind: (kind, kind) for kind in kinds}
+    for name, (kind, counterpart) in pairs.items():
+        before, after = _wide(other, counterpart, drugs), _wide(own, kind, drugs)
+        table = _compare_drugs(before, after, drugs).assign(**ranges)
+        yield table.assign(cohort=code, synthetic=code == DEMO, model=name)
+
+
+def _wide(forecast: Forecast, kind: str, drugs: list[str]) -> tuple[Array, NDArray[np.str_]]:
+    """Return (n_samples, n_drugs) probabilities and calls of a model."""
+    rows = forecast.table[forecast.table["model"] == kind]
+    shape = (-1, len(drugs))
+    return (
+        rows["probability"].to_numpy(float).reshape(shape),
+        rows["call"].to_numpy(str).reshape(shape),
+    )
+
+
+def _compare_drugs(
+    before: tuple[Array, NDArray[np.str_]], after: tuple[Array, NDArray[np.str_]], drugs: list[str]
+) -> pd.DataFrame:
+    (old, old_calls), (new, new_calls) = before, after
+    change = new - old
+    turned_up = (old_calls == SENSITIVE) & (new_calls == RESISTANT)
+    turned_down = (old_calls == RESISTANT) & (new_calls == SENSITIVE)
+    firm = np.isin(old_calls, (RESISTANT, SENSITIVE)) & np.isin(new_calls, (RESISTANT, SENSITIVE))
+    return pd.DataFrame(
+        {
+            "drug": drugs,
+            "n": len(old),
+            "mean_change": change.mean(axis=0),
+            "p95_change": np.percentile(np.abs(change), FAR, axis=0),
+            "spearman": _spearman(old, new),
+            "n_firm": firm.sum(axis=0),
+            "to_resistant": turned_up.sum(axis=0),
+            "to_sensitive": turned_down.sum(axis=0),
+            "changed_calls": (old_calls != new_calls).mean(axis=0),
+        }
+    )
+
+
+def _spearman(old: Array, new: Array) -> Array:
+    """Return the rank correlation of each column; NaN where one of them is constant."""
+    ranks = [rankdata(values, axis=0) for values in (old, new)]
+    centred = [rank - rank.mean(axis=0) for rank in ranks]
+    product = (centred[0] * centred[1]).sum(axis=0)
+    size = np.sqrt((centred[0] ** 2).sum(axis=0) * (centred[1] ** 2).sum(axis=0))
+    found: Array = np.divide(product, size, out=np.full(len(size), np.nan), where=size > 0)
+    return found
+
+
+def _range_shares(own: Forecast, other: Forecast) -> dict[str, float]:
+    candidate, active = (one.ranges["range"].to_numpy(str) for one in (own, other))
+    return {
+        "in_range_active": float((active == IN_RANGE).mean()),
+        "in_range_candidate": float((candidate == IN_RANGE).mean()),
+        "changed_range": float((candidate != active).mean()),
+    }

@@ -1,0 +1,320 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import (
+    job_chip,
+    job_view,
+    permissions,
+    resources,
+    settings_parts,
+    settings_training,
+)
+from pages.components.state import KEY, SETTINGS_PARTS, Session
+from resvae_core.access.roles import Actor
+from resvae_core.errors import AccessError
+from resvae_core.jobs import service
+from resvae_core.registry.training_request import TrainingRequest
+from tests.app import job_states
+from tests.tiny_data import install_tiny_data
+
+VIEWER = Actor("a viewer", "viewer", "sign-in")
+STEWARD = Actor("a steward", "steward", "sign-in")
+BUTTONS = {
+    "queued": {"Cancel"},
+    "running": {"Cancel"},
+    "done": {"Remove", "Compare it with the active set"},
+    "failed": {"Resume", "Remove"},
+    "cancelled": {"Resume", "Remove"},
+    "interrupted": {"Resume", "Remove"},
+}
+ERROR = ("The loss is *not* finite.", "Leave the drug out.")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_tiny_data(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(autouse=True)
+def installation(tmp_path, data, monkeypatch) -> None:
+    """A state folder of its own, synthetic data, and nobody who works on the queue."""
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path))
+    monkeypatch.setenv("RESVAE_DATA", str(data))
+    monkeypatch.setenv("RESVAE_WORKERS", "external")
+    resources.forget_active_jobs()
+
+
+@pytest.fixture
+def as_actor(monkeypatch) -> Callable[[Actor], None]:
+    """Return a function that says who is at the page."""
+
+    def be(actor: Actor) -> None:
+        monkeypatch.setattr(permissions, "current_actor", lambda: actor)
+
+    return be
+
+
+@pytest.fixture
+def open_part(open_page) -> Callable[..., AppTest]:
+    def visit(part: str, **session: object) -> AppTest:
+        return open_page("settings", Session(settings_part=part, **session))
+
+    return visit
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.title, *app.subheader, *app.error, *app.code]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def labels(app: AppTest) -> set[str]:
+    return {button.label for button in app.button}
+
+
+def job_in(state: str) -> str:
+    """Make a job in a state and return its id."""
+    if state == "queued":
+        return job_states.queue().id
+    held = job_states.run()
+    if state == "running":
+        return held.id
+    error = ERROR if state in ("failed", "interrupted") else None
+    result = {"set": "practice-0a1b2c3d"} if state == "done" else None
+    return job_states.end(held, state, error=error, result=result).id
+
+
+@pytest.mark.parametrize("part", SETTINGS_PARTS)
+def test_every_part_opens_by_its_address(open_page, part: str) -> None:
+    app = open_page("settings", part=part)
+    assert not app.exception
+    assert not app.error
+    assert app.session_state[settings_parts.KEY] == settings_parts.WORDS[part]
+
+
+def test_a_part_that_does_not_exist_is_said_to_be_unknown(open_page) -> None:
+    app = open_page("home", part="engine-room")
+    assert "names a part of the settings" in words(app)
+    assert app.session_state[KEY].settings_part == "training"
+
+
+@pytest.mark.parametrize("state", BUTTONS)
+def test_each_state_of_a_training_has_its_words_and_buttons(open_part, state: str) -> None:
+    identifier = job_in(state)
+    app = open_part("training")
+    assert not app.exception
+    shown = words(app)
+    assert job_view.STATES[state].word in shown
+    assert identifier in shown
+    assert labels(app) & set().union(*BUTTONS.values()) == BUTTONS[state]
+
+
+def test_a_running_training_shows_step_time_epoch_curves_and_log(open_part) -> None:
+    job_states.run()
+    shown = words(open_part("training"))
+    assert "Epoch 40" in shown
+    assert "loss 2.2 at epoch 1" in shown
+    assert "ROC AUC so far: VAE_LL 0.770 over 3 folds against a floor" in shown
+    assert "Fold 3 is done." in shown
+
+
+def test_progress_says_step_share_and_time(open_part) -> None:
+    held = job_states.run()
+    told = job_view.progress_words(service.get_job(held.id))
+    assert told == "Judging on held-out lines · 3 of 5 · about 60 seconds left"
+
+
+def test_waiting_trainings_stand_behind_the_running_one_with_their_places(open_part) -> None:
+    held = job_states.run()
+    waiting = [job_states.queue(f"Train {name}", name=name).id for name in ("b", "c")]
+    shown = words(open_part("training"))
+    assert "place 1 in the queue" in shown
+    assert "place 2 in the queue" in shown
+    places = [shown.index(identifier) for identifier in (held.id, *waiting)]
+    assert places == sorted(places)
+
+
+def test_what_failed_says_why_and_what_to_do_as_plain_text(open_part) -> None:
+    job_in("failed")
+    shown = words(open_part("training"))
+    assert r"The loss is \*not\* finite. Leave the drug out." in shown
+
+
+def test_a_finished_training_leads_to_the_model_sets(open_part) -> None:
+    job_in("done")
+    app = open_part("training")
+    next(b for b in app.button if b.label.startswith("Compare")).click().run()
+    assert app.session_state[KEY].settings_part == "sets"
+
+
+def test_the_page_shows_the_same_to_whoever_opens_it_later(open_part) -> None:
+    job_states.run()
+    first, second = open_part("training"), open_part("training")
+    assert words(first) == words(second)
+
+
+def test_form_says_what_is_installed_and_what_it_will_take(open_part) -> None:
+    app = open_part("training")
+    shown = words(app)
+    assert re.search(r"Installed: \d+ cell lines of 7 sites × \d+ genes; 6 drugs", shown)
+    assert "**Estimate.**" in shown
+    assert "GB of memory" in shown
+    assert not app.button(key="start_training").disabled
+
+
+def test_problems_stand_at_their_fields_and_hold_the_start_back(open_part) -> None:
+    app = open_part("training")
+    app.text_input(key="request_name").input("No Name!").run()
+    assert "cannot be the name" in words(app)
+    assert app.button(key="start_training").disabled
+    assert "1 answer above must change first." in words(app)
+    assert "**Estimate.**" not in words(app)
+
+
+def test_answers_outlive_a_change_of_part_and_of_page(open_part) -> None:
+    app = open_part("training")
+    app.text_input(key="request_name").input("practice").run()
+    app.number_input(key="request_n_seeds").set_value(2).run()
+    app.switch_page("pages/models.py").run()
+    app.switch_page("pages/settings.py").run()
+    assert app.text_input(key="request_name").value == "practice"
+    assert app.number_input(key="request_n_seeds").value == 2
+
+
+def test_the_share_is_asked_for_where_the_rule_needs_it(open_part) -> None:
+    app = open_part("training")
+    assert "request_label_share" not in {slider.key for slider in app.slider}
+    app.radio(key="request_label_rule").set_value("lowest_share").run()
+    assert app.slider(key="request_label_share").value == 0.15
+
+
+def test_start_queues_what_the_form_says_under_the_visitor_s_name(open_part, as_actor) -> None:
+    as_actor(STEWARD)
+    app = open_part("training")
+    app.text_input(key="request_name").input("practice").run()
+    app.multiselect(key="request_kinds").set_value(["random_forest"]).run()
+    app.button(key="start_training").click().run()
+    assert not app.exception
+    (job,) = service.list_jobs()
+    assert (job.task, job.state, job.submitted_by) == ("train", "queued", STEWARD.name)
+    assert TrainingRequest.from_arguments(job.arguments).kinds == ("random_forest",)
+    assert "place 1 in the queue" in words(app)
+
+
+def test_without_data_the_form_says_what_is_missing_and_leads_there(
+    open_part, tmp_path, monkeypatch
+) -> None:
+    empty = tmp_path / "nothing"
+    empty.mkdir()
+    monkeypatch.setenv("RESVAE_DATA", str(empty))
+    app = open_part("training")
+    assert "No training data are installed" in words(app)
+    assert "start_training" not in {button.key for button in app.button}
+    app.button(key="to_data").click().run()
+    assert app.session_state[KEY].settings_part == "data"
+
+
+def test_a_viewer_sees_the_form_and_who_may_start(open_part, as_actor) -> None:
+    as_actor(VIEWER)
+    job_in("running")
+    app = open_part("training")
+    assert app.button(key="start_training").disabled
+    assert all(b.disabled for b in app.button if b.label == "Cancel")
+    assert "Only the role steward may train models; yours is viewer." in words(app)
+
+
+def test_a_viewer_cannot_train_by_calling_what_is_behind_the_page(as_actor) -> None:
+    as_actor(VIEWER)
+    request = TrainingRequest("practice", kinds=("random_forest",), effort="short")
+    settings_training.start(request)
+    with pytest.raises(AccessError, match=r"The role 'viewer' may not train models"):
+        service.submit("train", request.to_arguments(), actor=VIEWER)
+    assert service.list_jobs() == []
+
+
+@pytest.mark.parametrize("action", [service.cancel, service.resume, service.forget])
+def test_a_viewer_cannot_touch_a_job(as_actor, action) -> None:
+    as_actor(VIEWER)
+    identifier = job_in("interrupted")
+    assert permissions.act(action, identifier) is None
+    with pytest.raises(AccessError, match=r"may not train models"):
+        action(identifier, actor=VIEWER)
+    assert service.get_job(identifier).state == "interrupted"
+
+
+def test_a_refusal_is_shown_on_the_next_run(open_part, as_actor) -> None:
+    app = open_part("training")
+    as_actor(VIEWER)  # the role was taken away while the page was open
+    app.button(key="start_training").click().run()
+    assert "may not train models" in app.error[0].value
+    assert service.list_jobs() == []
+
+
+def test_jobs_are_listed_with_state_place_and_progress(open_part) -> None:
+    job_in("running")
+    job_states.queue("Train the next", name="b")
+    table = open_part("jobs").dataframe[0].value
+    assert list(table["state"]) == ["Waiting, place 1", "Running"]
+    assert list(table["job"]) == ["Train the next", "Train practice"]
+    assert table["progress"].iloc[1] == pytest.approx(60.0)
+
+
+def test_the_chosen_job_shows_its_log_and_what_it_rests_on(open_part) -> None:
+    identifier = job_in("failed")
+    shown = words(open_part("jobs", job=identifier))
+    assert "Fold 1 is done." in shown
+    assert "Limits: 24 hours, 8 GB of memory, 20 GB on disk" in shown
+    assert "- Seed: 0" in shown
+
+
+def test_removing_a_job_takes_it_from_the_list(open_part, as_actor) -> None:
+    as_actor(STEWARD)
+    identifier = job_in("cancelled")
+    app = open_part("jobs", job=identifier)
+    app.button(key=f"remove_{identifier}").click().run()
+    assert not app.exception
+    assert "No jobs." in words(app)
+    assert app.session_state[KEY].job == ""
+
+
+def chips(app: AppTest) -> list[str]:
+    return [
+        link.proto.label
+        for link in app.get("page_link")
+        if link.proto.label.startswith(("Training", "Jobs", "Scoring", "Fetching"))
+    ]
+
+
+def test_chip_is_absent_where_nothing_runs_and_on_every_page_where_something_does(
+    open_page,
+) -> None:
+    assert chips(open_page("home")) == []
+    held = job_states.run()
+    job_states.queue("Train the next", name="b")
+    resources.forget_active_jobs()
+    for name in ("home", "models", "settings"):
+        assert chips(open_page(name)) == ["Training 3/5 · 60 % · 1 queued"]
+    job_states.end(held, "done")
+    resources.forget_active_jobs()
+    assert chips(open_page("home")) == ["Jobs · 1 queued"]
+
+
+def test_chip_counts_bytes_of_a_fetch_as_a_share() -> None:
+    fetch = service.get_job(job_states.run("Fetch gdsc", "fetch", key="gdsc").id)
+    assert job_chip.chip_words([fetch]) == "Fetching · 60 %"
+
+
+def test_lost_jobs_are_looked_after_by_a_visit_and_not_more_often_than_said() -> None:
+    recovery = job_chip.Recovery()
+    assert recovery.start_if_due()
+    assert not recovery.start_if_due()
+
+
+def test_durations_are_said_as_people_do() -> None:
+    said = [job_view.duration(seconds) for seconds in (2, 45, 600, 9000)]
+    assert said == ["a few seconds", "45 seconds", "10 minutes", "2.5 hours"]

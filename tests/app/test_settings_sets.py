@@ -1,0 +1,190 @@
+"""Settings, Model sets; and every page with a set of fewer models and drugs than usual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components import permissions, resources, settings_sets
+from pages.components.frame import PAGES
+from pages.components.state import Session
+from resvae_core.access.roles import SINGLE_USER, Actor
+from resvae_core.data.uploads import Upload
+from resvae_core.registry import library
+from tests.core.registry.tiny_sets import tiny_set, wide_set
+
+REASON = "A test of the page, with a set that knows little."
+VIEWER = Actor("somebody", "viewer", "sign-in")
+STORIES = {story["story"]: story for story in resources.demo_stories()}
+
+
+@pytest.fixture
+def candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> library.SetEntry:
+    """Return a candidate of one learned model and six drugs, which takes every sample as usual."""
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path / "state"))
+    staged = wide_set(tmp_path / "set", name="small")
+    return library.add_candidate(staged, origin="0a1b2c3d4e5f")
+
+
+@pytest.fixture
+def tiny_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the tiny set in the place of the shipped one: what is compared loads at once."""
+    monkeypatch.setenv("RESVAE_MODELS", str(tiny_set()))
+
+
+@pytest.fixture
+def promoted(candidate: library.SetEntry, monkeypatch: pytest.MonkeyPatch) -> library.SetEntry:
+    monkeypatch.setattr(library, "_reason_for", lambda candidate, reason: reason)
+    return library.promote(candidate.id, actor=SINGLE_USER)
+
+
+def settings(open_page) -> AppTest:
+    return open_page("settings", Session(settings_part="sets"), settings="sets")
+
+
+def words(app: AppTest) -> str:
+    parts = [*app.markdown, *app.caption, *app.subheader, *app.error]
+    return "\n".join(str(part.value) for part in parts)
+
+
+def test_without_a_candidate_the_page_says_what_makes_one(
+    open_page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path))
+    app = settings(open_page)
+    assert not app.exception
+    assert not app.error
+    assert "A training makes a candidate" in words(app)
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_candidate_is_promoted_with_a_reason_and_rolled_back_in_one_click(
+    open_page, candidate: library.SetEntry
+) -> None:
+    app = settings(open_page)
+    assert not app.exception
+    shown = words(app)
+    assert "**Gates: " in shown
+    assert "not assessable" in shown
+    app.button(key=f"promote_{candidate.id}").click().run()
+    assert "does not pass every gate" in app.error[0].value
+    assert library.active_set().id == library.SHIPPED
+    app.text_area(key=f"reason_{candidate.id}").input(REASON)
+    app.button(key=f"promote_{candidate.id}").click().run()
+    assert not app.exception
+    assert library.active_set().id == candidate.id
+    assert f"Models small, 2026-01-01 ({candidate.digest[:8]})" in words(app)
+    app.button(key="roll_back").click().run()
+    assert library.active_set().id == library.SHIPPED
+    assert not app.error
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_parts_of_the_comparison_open_without_an_error(
+    open_page, candidate: library.SetEntry
+) -> None:
+    app = settings(open_page)
+    for part in ("Controls", "Drift", "Findings"):
+        app.session_state["sets_parts"] = part
+        app.run()
+        assert not app.exception
+        assert not app.error
+    assert "Compute the findings" in [button.label for button in app.button]
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_archived_set_offers_to_be_restored(open_page, candidate: library.SetEntry) -> None:
+    app = settings(open_page)
+    app.button(key=f"archive_{candidate.id}").click().run()
+    assert library.find_set(candidate.id).state == "archived"
+    app.button(key=f"archive_{candidate.id}").click().run()
+    assert library.find_set(candidate.id).state == "candidate"
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_viewer_sees_everything_and_changes_nothing(
+    open_page, candidate: library.SetEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permissions, "current_actor", lambda: VIEWER)
+    app = settings(open_page)
+    assert "**Gates: " in words(app)
+    assert "Only the role steward may promote" in words(app)
+    assert app.button(key=f"promote_{candidate.id}").disabled
+    permissions.act(library.promote, candidate.id, reason=REASON)
+    assert library.active_set().id == library.SHIPPED
+
+
+def test_broken_active_set_is_said_with_the_way_back(open_page, promoted: library.SetEntry) -> None:
+    (promoted.folder / "model_set.json").unlink()
+    app = settings(open_page)
+    assert not app.exception
+    assert "is missing" in app.error[-1].value
+    app.button(key="roll_back").click().run()
+    assert library.active_set().id == library.SHIPPED
+    assert not app.error
+
+
+@pytest.mark.usefixtures("promoted")
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_with_a_set_of_one_model_and_six_drugs(
+    open_page, promoted: library.SetEntry, name: str
+) -> None:
+    session = Session()
+    session.accept_demo(resources.demo_upload(), STORIES["resistant"])
+    app = open_page(name, session)
+    assert not app.exception
+    assert [error.value for error in app.error] == []
+    assert f"Models small, 2026-01-01 ({promoted.digest[:8]})" in words(app)
+
+
+@pytest.mark.usefixtures("promoted")
+def test_story_of_a_demo_patient_is_told_of_the_models_that_it_is_of(open_page) -> None:
+    session = Session()
+    session.accept_demo(resources.demo_upload(), STORIES["resistant"])
+    assert "With the model set that came with the program: " in words(
+        open_page("overview", session)
+    )
+
+
+def test_page_reads_one_set_from_its_first_line_to_its_last(
+    candidate: library.SetEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A promotion while a page is drawn: what is loaded and what is named stay together."""
+    monkeypatch.setenv("RESVAE_MODELS", str(tiny_set()))
+    monkeypatch.setattr(library, "_reason_for", lambda candidate, reason: reason)
+
+    def page(identifier: str) -> None:
+        import streamlit as st
+
+        from pages.components import resources
+        from resvae_core.access.roles import SINGLE_USER
+        from resvae_core.registry import library
+
+        resources.begin_run()
+        before = resources.set_digest()
+        if st.session_state.get("promote"):
+            library.promote(identifier, actor=SINGLE_USER)
+            st.session_state["promote"] = False
+        assert library.active_set().digest != before or library.active_set().id == identifier
+        after = {
+            resources.set_digest(),
+            resources.model_set().digest,
+            resources.installed_models().digest,
+        }
+        st.text(f"{after == {before}} {resources.model_set().name}")
+        st.text(str(len(resources.cards())))
+
+    app = AppTest.from_function(page, args=(candidate.id,), default_timeout=30)
+    app.session_state["promote"] = True
+    app.run()
+    assert not app.exception
+    assert app.text[0].value == "True tiny"
+    app.run()
+    assert app.text[0].value == "True small"
+
+
+def test_states_of_sets_have_words() -> None:
+    assert set(settings_sets.STATE_WORDS) == {"active", "candidate", "previous", "archived"}
+    assert isinstance(resources.demo_upload(), Upload)

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from resvae_core.access import audit
+from resvae_core.access.roles import COMMAND_LINE
+from resvae_core.errors import ConfigError
+from resvae_core.jobs import launch, limits, processes, service, store, supervisor, worker
+from resvae_core.jobs.locks import try_lock
+from resvae_core.jobs.record import Limits
+from resvae_core.jobs.sources import code_digest
+from tests.core.jobs.conftest import (
+    run_task,
+    texts,
+    wait_for_end,
+    wait_until,
+    workers,
+)
+from tests.core.jobs.faulty_wire import FaultyWire
+
+SLOW = {"parts": 12, "seconds": 0.15}
+CANCEL_SECONDS = 2.0
+
+on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+on_postgres = pytest.mark.parametrize(
+    "database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+
+
+def submit(task: str, limits: Limits | None = None, **arguments: object) -> str:
+    return service.submit(task, arguments, actor=COMMAND_LINE, limits=limits).id
+
+
+def written_by(job: str) -> list[str]:
+    return [line.split(" by ")[0] for line in texts(job) if line.startswith("Part ")]
+
+
+def wait_for_parts(job: str, count: int) -> None:
+    wait_until(lambda: len(list(service.job_folder(job).glob("part-*.txt"))) >= count)
+
+
+def test_a_job_runs_outside_and_leaves_result_log_curve_and_digests(database) -> None:
+    job = run_task("parts", parts=5, seconds=0.01)
+    assert (job.state, job.error, job.attempt) == ("done", None, 1)
+    assert job.result == {"file": "all.txt", "rows": 5}
+    assert (service.job_folder(job.id) / "all.txt").read_text() == "0\n1\n2\n3\n4\n"
+    assert (job.step, job.done, job.total, job.epoch) == ("Writing", 5, 5, 4)
+    assert job.metrics == {"loss": 0.2}
+    assert (job.seed, job.code_digest) == (7, code_digest())
+    assert job.data_digests == {"numbers": "ab" * 32}
+    assert service.job_curve(job.id)["value"].tolist() == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
+    lines = texts(job.id)
+    assert lines[:2] == ["Submitted.", "Started (attempt 1)."]
+    assert lines[2:] == [*(f"Part {n} by attempt 1." for n in range(5)), "Done."]
+    assert job.finished_at >= job.started_at >= job.submitted_at
+    ended = audit.find_lines(action="job.finished")
+    assert [(line.actor, line.subject) for line in ended] == [("command line", f"job:{job.id}")]
+    # the same worker takes the next: it is no child of this process and stays a while
+    (pid,) = workers()
+    assert processes.psutil.Process(pid).ppid() != os.getpid()
+    assert run_task("parts", parts=1, seconds=0).state == "done"
+    assert workers() == [pid]
+
+
+@on_sqlite
+def test_errors_tell_what_happened_and_no_values(database) -> None:
+    user = run_task("misbehave", how="user error")
+    assert (user.state, user.error) == ("failed", ("There is nothing to read.", "Bring something."))
+    fault = run_task("misbehave", how="value error")
+    assert fault.state == "failed"
+    assert fault.error[0].startswith("The job failed (ValueError, reference ")
+    reference = fault.error[0].split("reference ")[1][:8]
+    lines = texts(fault.id)
+    assert f"ValueError, reference {reference}:" in lines
+    assert any("practice.py" in line and "in misbehave" in line for line in lines)
+    assert not any("Smith" in line or "3.14" in line for line in [*lines, *fault.error])
+    assert run_task("misbehave", how="chatter").state == "done"
+
+
+@on_sqlite
+@pytest.mark.parametrize(("how", "words"), [("exit", "exit code 3"), ("segfault", "SIGSEGV")])
+def test_a_task_that_dies_without_a_word_is_interrupted(database, how, words) -> None:
+    job = run_task("misbehave", how=how)
+    assert (job.state, job.attempt) == ("interrupted", 1)
+    assert job.error[0] == f"Its process ended early ({words})."
+
+
+@on_sqlite
+def test_a_task_that_interrupts_itself_waits_for_somebody(database) -> None:
+    job = run_task("give_up")
+    assert (job.state, job.attempt) == ("interrupted", 1)
+    assert job.error == ("The budget is spent.", "Give it more.")
+    service.resume(job.id, actor=COMMAND_LINE)
+    assert wait_for_end(job.id).attempt == 2
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [("crash", "Its process ended early (exit code 1)."), ("lose_engine", "The workers are gone.")],
+)
+def test_a_task_that_loses_its_process_or_workers_is_started_again(database, task, words) -> None:
+    name = submit(task)
+    wait_until(lambda: service.get_job(name).attempt == 3)
+    assert sum(line.startswith(words) for line in texts(name)) == 2
+
+
+def test_a_job_is_cancelled_within_two_seconds_with_all_its_relatives(database) -> None:
+    name = submit("misbehave", how="deaf")
+    wait_until(lambda: service.get_job(name).step == "Deaf")
+    assert len(processes.processes_of(name)) == 3
+    began = time.monotonic()
+    service.cancel(name, actor=COMMAND_LINE)
+    wait_until(lambda: service.get_job(name).state == "cancelled")
+    assert time.monotonic() - began < CANCEL_SECONDS
+    assert processes.processes_of(name) == []
+
+
+def test_a_job_whose_worker_is_killed_goes_on_where_it_was(database) -> None:
+    name = submit("parts", **SLOW)
+    wait_for_parts(name, 3)
+    (pid,) = workers()
+    os.kill(pid, signal.SIGKILL)
+    # its processes notice by themselves
+    wait_until(lambda: not processes.processes_of(name))
+    assert service.get_job(name).state == "running"
+    service.recover()
+    job = wait_for_end(name)
+    assert (job.state, job.attempt) == ("done", 2)
+    numbers = range(SLOW["parts"])
+    everything = "".join(f"{number}\n" for number in numbers)
+    assert (service.job_folder(name) / "all.txt").read_text() == everything
+    # a line that was on its way when the worker died may be lost, a part never twice
+    assert len(set(written_by(name))) == len(written_by(name)) >= SLOW["parts"] - 3
+
+
+@on_sqlite
+def test_a_job_whose_process_is_killed_goes_on_where_it_was(database) -> None:
+    name = submit("parts", **SLOW)
+    wait_for_parts(name, 3)
+    for process in processes.processes_of(name):
+        process.kill()
+    job = wait_for_end(name)
+    assert (job.state, job.attempt) == ("done", 2)
+    assert "SIGKILL" in " ".join(texts(name))
+    assert len(written_by(name)) == len(set(written_by(name)))
+
+
+@on_sqlite
+def test_a_worker_that_is_told_to_end_hands_its_job_on(database) -> None:
+    name = submit("parts", **SLOW)
+    wait_for_parts(name, 2)
+    (pid,) = workers()
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not workers())
+    assert service.get_job(name).state == "queued"
+    assert "Its worker was stopped." in texts(name)[-1]
+    launch.start_missing_workers()
+    assert wait_for_end(name).attempt == 2
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("how", "limit", "words"),
+    [
+        ("memory", Limits(1, 0.2, 1), r"used 0\.\d GB of memory; its limit is 0.2 GB"),
+        ("disk", Limits(1, 1, 0.002), "wrote 0.0 GB; its limit is 0.002 GB"),
+        ("deaf", Limits(1 / 3600, 1, 1), "ran longer than its limit of 0.000277778 hours"),
+    ],
+)
+def test_a_job_over_its_limit_fails_with_a_remedy(database, how, limit, words) -> None:
+    name = submit("misbehave", limits=limit, how=how)
+    job = wait_for_end(name)
+    assert job.state == "failed"
+    with pytest.raises(AssertionError, match=words):
+        raise AssertionError(job.error[0])
+    assert "limit" in job.error[1]
+    assert processes.processes_of(name) == []
+
+
+def test_a_full_disk_is_said(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(limits, "FREE_GB", 1e9)
+    watch = limits.Watch(Limits(1, 100, 1), os.getpid(), tmp_path)
+    assert "are free on the disk" in watch._space().message
+    assert watch.look() is None
+
+
+@on_sqlite
+def test_one_training_runs_at_a_time_on_a_device_however_it_is_named(database) -> None:
+    names = [
+        submit("train_parts", parts=6, seconds=0.1, device="auto"),
+        submit("train_parts", parts=6, seconds=0.1, device="cpu"),
+    ]
+    seen = set()
+
+    def ended() -> bool:
+        jobs = [service.get_job(name) for name in names]
+        seen.add(sum(job.state == "running" for job in jobs))
+        return all(job.state == "done" for job in jobs)
+
+    wait_until(ended)
+    assert len(workers()) == 2
+    assert max(seen) == 1
+    assert {service.get_job(name).device for name in names} == {"cpu"}
+
+
+@on_sqlite
+def test_a_training_for_a_device_that_is_not_there_fails(database) -> None:
+    job = run_task("train_parts", parts=1, seconds=0, device="cuda:31")
+    assert job.state == "failed"
+    assert "'cuda:31' was asked for" in job.error[0]
+
+
+@on_sqlite
+def test_a_lane_has_one_worker_of_a_machine(database, monkeypatch) -> None:
+    with try_lock(launch.lock_name("scoring", "")) as free:
+        assert free
+        with try_lock(launch.lock_name("scoring", "")) as again:
+            assert not again
+        assert not worker.Worker("scoring", idle_seconds=0).run()
+    monkeypatch.setenv("RESVAE_WORKERS", "external")
+    submit("parts", parts=1, seconds=0)
+    assert worker.Worker("scoring", idle_seconds=0).run()
+    assert store.waiting() == {}
+
+
+@on_sqlite
+def test_an_idle_worker_ends_and_the_next_job_gets_a_new_one(database, monkeypatch) -> None:
+    began = time.monotonic()
+    assert worker.Worker("scoring", idle_seconds=0.3).run()
+    assert time.monotonic() - began < 5
+    assert run_task("parts", parts=1, seconds=0).state == "done"
+
+
+@on_postgres
+def test_a_job_outlives_the_database_going_away(database, monkeypatch, request) -> None:
+    url = make_url(request.getfixturevalue("postgres"))
+    with FaultyWire(url.host or "127.0.0.1", url.port or 5432) as wire:
+        through = url.set(host="127.0.0.1", port=wire.port)
+        monkeypatch.setenv("RESVAE_DATABASE_URL", through.render_as_string(hide_password=False))
+        name = submit("parts", **SLOW)
+        wait_for_parts(name, 2)
+        wire.cut()
+        # the task does not notice; it even ends meanwhile
+        wait_until((service.job_folder(name) / "all.txt").is_file)
+        time.sleep(0.5)
+        wire.mend()
+        job = wait_for_end(name)
+        assert (job.state, job.attempt, job.done) == ("done", 1, SLOW["parts"])
+        assert written_by(name) == [f"Part {n}" for n in range(SLOW["parts"])]
+        assert len(service.job_curve(name)) == SLOW["parts"]
+        wire.cut()
+        with pytest.raises(ConfigError, match="The database cannot be reached"):
+            service.list_jobs()
+    monkeypatch.setenv("RESVAE_DATABASE_URL", url.render_as_string(hide_password=False))
+
+
+@on_sqlite
+def test_a_job_whose_worker_cannot_reach_the_database_is_halted(database, monkeypatch) -> None:
+    monkeypatch.setenv("RESVAE_WORKERS", "external")
+    monkeypatch.setattr(supervisor, "PAUSE_SECONDS", -1.0)
+    name = submit("parts", **SLOW)
+    me = store.Worker(processes.host(), os.getpid(), processes.mark_of(os.getpid()) or "")
+    watcher = supervisor.Supervisor(store.claim("scoring", me), lambda: False)
+    calls, statuses = [], set()
+
+    def away(held: store.Claim) -> bool:
+        calls.append(held)
+        statuses.update(process.status() for process in processes.processes_of(name))
+        if len(calls) < 4:
+            raise OperationalError("SELECT 1", {}, Exception("away"))
+        return False
+
+    monkeypatch.setattr(supervisor.store, "is_to_stop", away)
+    watcher.run()
+    assert "stopped" in statuses
+    assert service.get_job(name).state == "done"

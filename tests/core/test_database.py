@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
+
+from resvae_core import database
+from resvae_core.database import close_databases, create_tables, exclusive, open_database
+from resvae_core.errors import ConfigError
+
+TABLES = MetaData()
+COUNT = Table("counts", TABLES, Column("name", String(20), primary_key=True), Column("n", Integer))
+ROUNDS, PROCESSES = 15, 4
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path):
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.sqlite'}"
+    else:
+        yield request.getfixturevalue("postgres")
+    close_databases()
+
+
+def count_up(url: str) -> None:
+    engine = open_database(url)
+    create_tables(engine, TABLES)
+    for _ in range(ROUNDS):
+        with exclusive(engine, "counts") as connection:
+            found = connection.execute(select(COUNT.c.n)).scalar()
+            if found is None:
+                connection.execute(insert(COUNT).values(name="all", n=1))
+            else:
+                connection.execute(update(COUNT).values(n=found + 1))
+
+
+def hold(url: str, started) -> None:
+    with exclusive(open_database(url), "counts"):
+        started.set()
+        time.sleep(60)
+
+
+def add_twice(engine: Engine) -> None:
+    with exclusive(engine, "counts") as connection:
+        connection.execute(insert(COUNT).values(name="all", n=1))
+        connection.execute(insert(COUNT).values(name="all", n=2))
+
+
+def test_processes_that_read_then_write_lose_no_count(url) -> None:
+    crowd = [SPAWN.Process(target=count_up, args=(url,)) for _ in range(PROCESSES)]
+    for one in crowd:
+        one.start()
+    for one in crowd:
+        one.join()
+        assert one.exitcode == 0
+    with open_database(url).connect() as connection:
+        assert connection.execute(select(COUNT.c.n)).scalar() == ROUNDS * PROCESSES
+
+
+def test_what_a_killed_process_held_is_free(url) -> None:
+    create_tables(open_database(url), TABLES)
+    started = SPAWN.Event()
+    holder = SPAWN.Process(target=hold, args=(url, started))
+    holder.start()
+    assert started.wait(30)
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join()
+    began = time.monotonic()
+    with exclusive(open_database(url), "counts") as connection:
+        connection.execute(insert(COUNT).values(name="all", n=1))
+    assert time.monotonic() - began < 5
+
+
+def test_an_error_undoes_the_whole_transaction(url) -> None:
+    engine = open_database(url)
+    create_tables(engine, TABLES)
+    with pytest.raises(IntegrityError):
+        add_twice(engine)
+    with engine.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(COUNT)).scalar() == 0
+
+
+def test_errors_of_the_database_do_not_tell_the_values(url) -> None:
+    engine = open_database(url)
+    create_tables(engine, TABLES)
+    with pytest.raises(StatementError) as caught, exclusive(engine, "counts") as connection:
+        connection.execute(insert(COUNT), [{"name": "secret", "n": 1}, {"name": "secret"}])
+    assert "secret" not in str(caught.value)
+
+
+def test_a_process_keeps_its_connections_and_another_makes_its_own(url, monkeypatch) -> None:
+    engine = open_database(url)
+    assert open_database(url) is engine
+    monkeypatch.setattr(database.os, "getpid", lambda: 1)
+    assert open_database(url) is not engine
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mysql://somewhere/base", "names a database of the kind 'mysql'"),
+        ("no url at all", "is no database URL"),
+        ("postgresql+nodriver://somewhere/base", "is no database URL"),
+    ],
+)
+def test_other_databases_are_refused_with_a_remedy(url, words) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        open_database(url)
+    assert "postgresql+psycopg://" in caught.value.remedy
+
+
+def test_a_server_that_is_away_is_said_without_its_address() -> None:
+    with pytest.raises(ConfigError, match="cannot be reached or written") as caught:
+        create_tables(open_database("postgresql+psycopg://me@127.0.0.1:9/none"), TABLES)
+    assert "127.0.0.1" not in str(caught.value)
+    close_databases()
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="cannot be reached or written"):
+        create_tables(open_database(f"sqlite:///{tmp_path / 'missing' / 'test.sqlite'}"), TABLES)
+
+
+def test_unreachable_is_told_from_wrong(tmp_path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'none' / 'x.sqlite'}")
+    with pytest.raises(OperationalError) as caught:
+        engine.connect()
+    assert database.is_unreachable(caught.value)
+    close_databases()
