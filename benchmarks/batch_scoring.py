@@ -186,12 +186,14 @@ def extrapolate(found: dict[str, float]) -> None:
     """Print what ten million samples would take, by proportion."""
     n, rate = found["samples"], found["samples"] / found["scoring_seconds"]
     hours = TARGET / rate / 3600
+    ideal = found["cpu_seconds"] / n * TARGET / 2 / 3600
     scale = TARGET / n
     gigabytes = (found["bytes"] * scale / 1e9, found["input_bytes"] * scale / 1e9)
     print(
         f"\n{TARGET:,} samples, by proportion: {TARGET:,} / {rate:,.0f} a second = "
         f"{TARGET / rate:,.0f} s = {hours:.1f} h with 2 workers, and {2 * hours:.1f} / W h with W "
-        f"cores like these, as long as files can be read so fast; "
+        f"cores like these, as long as files can be read so fast. With two cores to itself: "
+        f"{found['cpu_seconds'] / n * 1e3:.2f} ms × {TARGET:,} / 2 = {ideal:.1f} h. "
         f"{found['bytes'] / n:,.0f} bytes a sample × {TARGET:,} = {gigabytes[0]:,.1f} GB out, from "
         f"{gigabytes[1]:,.1f} GB in; {TARGET * N_DRUGS * len(MODELS):,} rows. Names: 8 bytes × "
         f"{TARGET:,} = {8 * TARGET / MB:,.0f} MB in the program, twice that while they are sorted; "

@@ -30,7 +30,7 @@ from resvae_core.engine.engine import Engine, open_engine
 from resvae_core.evaluation.benchmark import fit_missing
 from tests.core.engine.clusters import cluster
 
-RUNS = (("processes", 1), ("processes", 2), ("dask", 1), ("dask", 2), ("cluster", 2))
+RUNS = ("processes:1", "processes:2", "dask:1", "dask:2", "cluster:2")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=["vae_ls", "xgboost"])
     parser.add_argument("--effort", choices=("full", "short"), default="full")
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--runs", nargs="+", default=RUNS, help="ENGINE:WORKERS")
     options = parser.parse_args()
     training_set = restrict(load_training_set(options.data))
     print(
@@ -63,8 +64,9 @@ def main() -> None:
         flush=True,
     )
     first = ""
-    for kind, n_workers in RUNS:
-        found = measure(kind, n_workers, options, training_set)
+    for each in options.runs:
+        kind, n_workers = each.split(":")
+        found = measure(kind, int(n_workers), options, training_set)
         first = first or found.digest
         print(
             f"| {kind} | {n_workers} | {found.wall:.0f} | {found.cpu:.0f} | {found.busiest:.0f} | "

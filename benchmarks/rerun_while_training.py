@@ -1,6 +1,7 @@
 """Time of reruns and page switches while a training runs, in a real Chromium.
 
-    PYTHONPATH=. python benchmarks/rerun_while_training.py
+    PYTHONPATH=. python benchmarks/rerun_while_training.py             # eight rounds
+    PYTHONPATH=. python benchmarks/rerun_while_training.py --rounds 3
 
 Starts a dashboard of its own with a state folder of its own, measures, starts a full training of
 every model through the queue, measures again once folds are being fitted, and cancels it. The data
@@ -9,6 +10,7 @@ are the installed ones; where there are none, a small synthetic installation. Ne
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -30,7 +32,6 @@ from tests.tiny_data import install_tiny_data
 
 PAGES = ("Overview", "Drug", "Biomarkers", "Models", "Settings")
 MODELS = {"Elastic net": "elastic_net", "XGBoost": "xgboost"}
-N_ROUNDS = 8
 GOAL_SECONDS = 0.5
 START_SECONDS = 300
 Times = dict[str, list[float]]
@@ -38,6 +39,9 @@ Times = dict[str, list[float]]
 
 def main() -> None:
     """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=8, help="over all pages")
+    n_rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["RESVAE_STATE"] = str(folder / "state")
@@ -45,12 +49,12 @@ def main() -> None:
             os.environ["RESVAE_DATA"] = str(install_tiny_data(folder / "data"))
         with sync_playwright() as playwright, running_server(folder) as server:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-            measure_both(browser, server.address)
+            measure_both(browser, server.address, n_rounds)
             browser.close()
         shutil.rmtree(folder / "state", ignore_errors=True)  # a worker ends without it
 
 
-def measure_both(browser: Browser, address: str) -> None:
+def measure_both(browser: Browser, address: str, n_rounds: int) -> None:
     """Measure without and with a training, and print what came of it."""
     with visit(browser, address) as visitor:
         visitor.open("/")
@@ -58,9 +62,9 @@ def measure_both(browser: Browser, address: str) -> None:
         visitor.at("Overview")
         visitor.page.get_by_role("heading", level=1).wait_for()
         measure(visitor, 1)  # models are loaded and pages drawn once
-        show("nothing runs", measure(visitor, N_ROUNDS))
+        show("nothing runs", measure(visitor, n_rounds))
         job = start_training()
-        show("a training runs", measure(visitor, N_ROUNDS))
+        show("a training runs", measure(visitor, n_rounds))
         now = service.get_job(job.id)
         print(f"\n{now.title}: {now.state}, {now.step}, {now.done} of {now.total}.")
         assert now.state == "running", now.error

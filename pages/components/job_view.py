@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit import column_config as cc
 
 from pages.components import messages, panels, settings_parts
 from pages.components.permissions import act, show_refusal, why_not
@@ -30,8 +31,7 @@ from resvae_core.jobs.tasks import TASKS
 from resvae_core.registry import library
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
+    from pages.components.columns import Columns
     from resvae_core.jobs.record import JobRecord, State
 
 POLL_SECONDS = 1.5
@@ -39,6 +39,14 @@ CURVE_SECONDS = 5.0
 """Curves are larger than words, and change more slowly."""
 LOG_LINES = 12
 ACTIVE = ("queued", "running")
+CURVE: Columns = {
+    "kind": None,
+    "name": None,
+    "n": None,
+    "series": cc.TextColumn("Model/seed/fold/member", pinned=True),
+    "epoch": cc.NumberColumn("Epoch"),
+    "value": cc.NumberColumn("Value", format="%.4f"),
+}
 SET_COMPARED = "set_compared"
 """Key of the choice of a set on the part Model sets."""
 
@@ -137,7 +145,7 @@ def progress_words(job: JobRecord) -> str:
     if job.total:
         words.append(f"{job.done:,} of {job.total:,}")
     if job.eta_seconds is not None:
-        words.append(f"about {duration(job.eta_seconds)} left")
+        words.append(f"{_about(job.eta_seconds)} left")
     return " · ".join(words)
 
 
@@ -229,15 +237,13 @@ def _show_curves(job: JobRecord) -> None:
     if curve.empty:
         st.caption("No epoch or fold has been reported yet.")
         return
-    if not losses_of(curve).empty:
-        _draw(loss_curves(curve), f"loss-{job.id}")
-    if not metrics_of(curve, METRICS[0]).empty:
-        _draw(fold_metrics(curve), f"folds-{job.id}")
-
-
-def _draw(figure: go.Figure, name: str) -> None:
-    st.markdown(figure.layout.meta["takeaway"])
-    panels.draw(figure, name)
+    losses, folds = losses_of(curve), metrics_of(curve, METRICS[0])
+    if not losses.empty:
+        view = panels.TableView(f"losses-{job.id}", losses, CURVE)
+        panels.chart(loss_curves(curve), f"losses-{job.id}", view)
+    if not folds.empty:
+        view = panels.TableView(f"folds-{job.id}", folds, CURVE | {"epoch": None})
+        panels.chart(fold_metrics(curve), f"folds-{job.id}", view)
 
 
 def _log_tail(job: JobRecord) -> None:
@@ -257,6 +263,11 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} minutes"
     return f"{seconds / 3600:.1f} hours"
+
+
+def _about(seconds: float) -> str:
+    said = duration(seconds)
+    return said if said.startswith("a ") else f"about {said}"
 
 
 def duration_words(job: JobRecord) -> str:

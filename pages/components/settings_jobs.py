@@ -44,14 +44,16 @@ def show(session: Session) -> None:
     shown = st.segmented_control(
         "Show", get_args(Shown), default="All", key="jobs_shown", required=True
     )
-    _follow_table(shown)
+    _follow_table(shown, session.job)
     if session.job:
         _show_details(session)
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _follow_table(shown: Shown) -> None:
-    """List the jobs anew every few seconds."""
+def _follow_table(shown: Shown, open_job: str) -> None:
+    """List the jobs anew every few seconds; a choice has the page show its details."""
+    if load_session().job != open_job:
+        st.rerun()
     with messages.Guarded():
         jobs = service.list_jobs(states=_states(shown), limit=MOST_ROWS)
         if not jobs:

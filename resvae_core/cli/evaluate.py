@@ -23,7 +23,7 @@ from resvae_core.registry.training_run import plan_folds
 __all__ = ["ablations_of", "evaluate", "judge", "tables_of"]
 
 SeedsOption = Annotated[int, typer.Option("--seeds", min=1, help="Repetitions of the 5 folds.")]
-JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Folds that run at a time.")]
+JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Folds that run at a time here.")]
 EngineOption = Annotated[
     str | None,
     typer.Option(

@@ -258,7 +258,8 @@ class _Transfer:
         reader = _Reader(request, redirects, self.patience.stall_seconds)
         try:
             response = reader.response(self._ask)
-            if response.status == http.client.PARTIAL_CONTENT and not _continues(response, start):
+            resumed = response.status == http.client.PARTIAL_CONTENT
+            if resumed and not _continues(response, start, notes.tag):
                 return self._anew()
             return self._copy(response, reader, redirects, start)
         except urllib.error.HTTPError as error:
@@ -451,10 +452,14 @@ def _body_length(response: http.client.HTTPResponse) -> int | None:
     return int(length) if length.isdigit() and not response.chunked else None
 
 
-def _continues(response: http.client.HTTPResponse, start: int) -> bool:
-    """Tell whether the part that came begins where it was asked for."""
+def _continues(response: http.client.HTTPResponse, start: int, tag: str) -> bool:
+    """Tell whether what came is of the same file, and begins where it was asked for.
+
+    Some hosts know ranges, but not the condition that the file must be the same.
+    """
     found = CONTENT_RANGE.match(response.headers.get("Content-Range", ""))
-    return found is not None and int(found[1]) == start
+    same = _strong_tag(response.headers) in ("", tag)
+    return same and found is not None and int(found[1]) == start
 
 
 def _retry_after(headers: email.message.Message) -> float:

@@ -193,13 +193,20 @@ class LocalWorkers:
         cluster.scale(len(cluster.worker_spec))
 
     def close(self) -> None:
-        """End the workers."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-        if self._cluster is not None:
-            self._cluster.close()
-            self._cluster = None
+        """End the workers, by force where they do not end when asked."""
+        client, cluster = self._client, self._cluster
+        self._client = self._cluster = None
+        if client is not None:
+            client.close()
+        if cluster is None:
+            return
+        processes = [nanny.pid for nanny in cluster.workers.values() if nanny.pid]
+        try:
+            cluster.close()
+        except (OSError, RuntimeError):  # not within its time
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    psutil.Process(process).kill()
 
     def _start(self, n_workers: int) -> LocalCluster:
         from distributed import LocalCluster

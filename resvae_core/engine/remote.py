@@ -15,7 +15,7 @@ from resvae_core.compute import DEVICE_VARIABLE
 from resvae_core.config import CATALOG, models_folder
 from resvae_core.engine.events import Event
 from resvae_core.engine.work import FAILED, ONE_THREAD, answer, environment
-from resvae_core.errors import EngineError, JobCancelledError
+from resvae_core.errors import EngineError
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -91,7 +91,7 @@ def _tell(topic: str, index: int, event: Event) -> None:
     worker = get_worker()
     task = worker.state.tasks.get(thread_state.key)
     if task is None or task.state == "cancelled":
-        raise JobCancelledError("Nobody waits for this work any more.", remedy="Start it again.")
+        raise EngineError("Nobody waits for this work any more.", remedy="Start it again.")
     worker.log_event(topic, [index, event])
 
 

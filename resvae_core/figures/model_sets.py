@@ -135,7 +135,7 @@ def drift_by_drug(table: pd.DataFrame, *, model: str) -> go.Figure:
     synthetic = bool(table["synthetic"].any())
     figure = go.Figure()
     for column, name, symbol, position in (
-        ("mean_change", "Mean change (above 0: more resistant)", "circle", 0),
+        ("mean_change", "Mean change", "circle", 0),
         ("p95_change", "95th percentile of the change, either way", "line-ns-open", 1),
     ):
         figure.add_trace(
@@ -154,7 +154,9 @@ def drift_by_drug(table: pd.DataFrame, *, model: str) -> go.Figure:
             )
         )
     figure.add_vline(x=0, line={"color": RULE, "dash": "dash"})
-    figure.update_xaxes(title_text="Change of the probability of resistance", zeroline=False)
+    figure.update_xaxes(
+        title_text="Change of the probability (right: more resistant)", zeroline=False
+    )
     figure.update_layout(showlegend=True)
     fix_rows(figure, list(shown["drug"]))
     legend_above(figure)

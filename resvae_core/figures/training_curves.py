@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resvae_core.figures.frame import finish, require_columns
 from resvae_core.figures.palette import (
@@ -53,13 +53,17 @@ def loss_curves(curve: pd.DataFrame) -> go.Figure:
 
     rows = losses_of(curve)
     require_columns(rows, CURVE_COLUMNS, "the curves of loss")
+    drawn = rows[rows["series"].isin(_latest(rows))].sort_values(["series", "epoch"])
     last = rows.groupby("kind")["series"].last()
-    styles = _styles(rows)
-    figure = go.Figure()
-    for series in _latest(rows):
-        fit = rows[rows["series"] == series].sort_values("epoch")
-        kind = str(fit["kind"].iloc[0])
-        figure.add_trace(_line(fit, styles[kind], leading=last[kind] == series))
+    leading = drawn["series"] == drawn["kind"].map(last)
+    # few traces of many lines: each trace costs the page milliseconds
+    lines = [
+        _lines(some[some["kind"] == kind], style, leading=strong)
+        for strong, some in ((False, drawn[~leading]), (True, drawn[leading]))
+        for kind, style in _styles(rows).items()
+        if (some["kind"] == kind).any()
+    ]
+    figure = go.Figure(lines)
     figure.update_xaxes(title_text="Epoch", rangemode="tozero")
     figure.update_yaxes(title_text="Training loss (lower is better)")
     figure.update_layout(legend={"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"})
@@ -93,9 +97,12 @@ def fold_metrics(curve: pd.DataFrame, metric: str = METRICS[0]) -> go.Figure:
     require_columns(rows, CURVE_COLUMNS, "the metrics of finished folds")
     kinds = in_order(rows["kind"])
     styles = _styles(rows)
-    figure = go.Figure()
-    for kind in kinds:
-        _add_folds(figure, rows.loc[rows["kind"] == kind, "value"], kind, styles[kind])
+    marks = [
+        mark
+        for kind in kinds
+        for mark in _fold_marks(rows.loc[rows["kind"] == kind, "value"], kind, styles[kind])
+    ]
+    figure = go.Figure(marks)
     floor = _best_floor(rows)
     for level in (0.5, floor[1] if floor else 0.5):
         figure.add_vline(x=level, line={"color": RULE, "dash": "dash"})
@@ -172,13 +179,20 @@ def _styles(rows: pd.DataFrame) -> dict[str, SeriesStyle]:
     return styles | {kind: SeriesStyle(NEUTRAL, "dot", "square-open") for kind in FLOORS}
 
 
-def _line(fit: pd.DataFrame, style: SeriesStyle, *, leading: bool) -> go.Scatter:
+def _lines(rows: pd.DataFrame, style: SeriesStyle, *, leading: bool) -> go.Scatter:
+    """Return the fits of one model as one trace, with a gap behind each."""
     import plotly.graph_objects as go
 
-    kind, series = str(fit["kind"].iloc[0]), str(fit["series"].iloc[0])
+    kind = str(rows["kind"].iloc[0])
+    gap: dict[Any, Any] = {"epoch": float("nan"), "value": float("nan"), "series": ""}
+    parts: list[list[dict[Any, Any]]] = [
+        [*fit.to_dict("records"), gap] for _, fit in rows.groupby("series", sort=False)
+    ]
+    points = [point for part in parts for point in part][:-1]
     return go.Scatter(
-        x=fit["epoch"],
-        y=fit["value"],
+        x=[point["epoch"] for point in points],
+        y=[point["value"] for point in points],
+        customdata=[fit_word(str(point["series"])) for point in points],
         mode="lines",
         name=model_word(kind),
         legendgroup=kind,
@@ -188,27 +202,27 @@ def _line(fit: pd.DataFrame, style: SeriesStyle, *, leading: bool) -> go.Scatter
             "dash": style.dash,
             "width": 2.5 if leading else 1,
         },
-        hovertemplate=f"{fit_word(series)}, epoch %{{x}}: %{{y:.3f}}<extra></extra>",
+        hovertemplate="%{customdata}, epoch %{x}: %{y:.3f}<extra></extra>",
     )
 
 
-def _add_folds(figure: go.Figure, values: pd.Series[float], kind: str, style: SeriesStyle) -> None:
-    """Add the folds of one model and their mean."""
+def _fold_marks(values: pd.Series[float], kind: str, style: SeriesStyle) -> list[go.Scatter]:
+    """Return the folds of one model and their mean."""
     import plotly.graph_objects as go
 
     sizes = {"folds": ([*values], 7, 0.75), "mean": ([values.mean()], 14, 1.0)}
-    for what, (found, size, opacity) in sizes.items():
-        figure.add_trace(
-            go.Scatter(
-                x=found,
-                y=[model_word(kind)] * len(found),
-                mode="markers",
-                showlegend=False,
-                marker={"color": style.colour, "symbol": style.marker, "size": size},
-                opacity=opacity,
-                hovertemplate=f"{model_word(kind)}, {what}: %{{x:.3f}}<extra></extra>",
-            )
+    return [
+        go.Scatter(
+            x=found,
+            y=[model_word(kind)] * len(found),
+            mode="markers",
+            showlegend=False,
+            marker={"color": style.colour, "symbol": style.marker, "size": size},
+            opacity=opacity,
+            hovertemplate=f"{model_word(kind)}, {what}: %{{x:.3f}}<extra></extra>",
         )
+        for what, (found, size, opacity) in sizes.items()
+    ]
 
 
 def fit_word(series: str) -> str:

@@ -71,6 +71,7 @@ def run(context: JobContext) -> dict[str, Any]:
     context.report(step="Asking the gates", done=1, total=2)
     gates = {gate.key: gate.state for gate in check_gates(added, active_set())}
     context.log(f"Candidate {added.id}: {_counted(gates)}.")
+    context.report(done=2, total=2)
     for name in ("evaluation", "training"):  # nothing goes on from here
         shutil.rmtree(context.folder / name, ignore_errors=True)
     return {"set": added.id, "gates": gates}

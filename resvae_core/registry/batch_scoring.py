@@ -45,8 +45,8 @@ __all__ = ["ScoringRequest", "check_request", "score_cohort", "verify_scores"]
 
 CHUNK = 8_192
 """Samples in a part."""
-BATCH = 1_024
-"""Samples in memory at a time; a part's row groups hold so many."""
+BATCH, MOST_PAIRS = 1_024, 2_048
+"""Samples in memory at a time, and samples × models: a part's row groups hold so many."""
 
 Report = Callable[[str, int, int], None]
 """Called with a step in words, how much of it is done, and of how much."""
@@ -279,9 +279,10 @@ def _score_into(stream: Any, part: PlannedPart, models: ModelSet, job: Job) -> s
     from resvae_core.models.pair_scores import score_pairs
 
     plan, digest, n_samples = job.plan, NamesDigest(), 0
+    batch = min(BATCH, max(1, MOST_PAIRS // len(plan.models)))
     with open_writer(stream) as writer:
         for piece in part.pieces:
-            for expression in job.cohort.read(Piece(*piece), BATCH):
+            for expression in job.cohort.read(Piece(*piece), batch):
                 scores = score_pairs(
                     models,
                     expression,

@@ -199,6 +199,7 @@ def train_set(
     describe: Describe | None = None,
 ) -> Path:
     """Judge, fit, describe and save a set; parameters and errors as `train_candidate`."""
+    report(step="Reading the data")
     request = request.resolved()
     training_set = training_set_of(request, data)
     if describe is not None:
@@ -470,8 +471,9 @@ class Progress:
         self.report(step="Saved", done=self.total, total=self.total)
 
     def _tell_fold(self, kind: str) -> None:
-        number = min(self._n_done + 1, self._n_folds)
-        words = f"Fold {number} of {self._n_folds}" + (f": {kind}" if kind else "")
+        words = f"Fold {self._n_done + 1} of {self._n_folds}" + (f": {kind}" if kind else "")
+        if self._n_done == self._n_folds:
+            words = "Computing metrics"
         self.report(step=words, done=self._n_done, total=self.total)
 
     def _stop_at_the_budget(self, reached: str) -> None:

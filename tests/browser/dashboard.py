@@ -161,7 +161,7 @@ class Visitor:
 
     def box(self, label: str) -> Locator:
         """Return the box of the context bar with a label."""
-        return self.page.get_by_role("combobox", name=label)
+        return self.page.get_by_role("combobox", name=label, exact=True)
 
     def words(self) -> str:
         """Return what can be read on the page."""

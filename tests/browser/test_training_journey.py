@@ -84,6 +84,10 @@ def test_a_training_outlives_reload_server_and_browser_until_it_is_cancelled(
                 chip.click()
                 another.at("Settings")
                 assert "part=jobs" in another.page.url
+                # the first row's box; details are of the page, the list of a fragment
+                table = another.page.get_by_test_id("stDataFrame")
+                table.click(position={"x": 18, "y": 53})
+                expect(box_of(another, job)).to_contain_text("Running")
         first.process.kill()
         first.process.wait()
         second = stack.enter_context(start_server())

@@ -36,7 +36,11 @@ from tests.kill.dashboard_session import visit
 
 Strike = Callable[[str, random.Random], bool]
 """Kills something of a job; says whether there was something to kill."""
-PATIENCE = 120.0
+Look = Callable[[], None]
+"""Looks after the queue, as every page does."""
+
+
+LOOK_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -77,33 +81,35 @@ def main(name: str, root: Path) -> dict[str, Any]:
     if scenario.victim == "promotion":
         return {"kills": _kill_promotions(root, state, scenario.kills, chance)}
     os.environ["RESVAE_ENGINE"] = "dask" if scenario.engine == "cluster" else scenario.engine
-    with _machinery(scenario, root / name) as strike:
-        return _run(scenario, root, strike, chance)
+    with _machinery(scenario, root / name) as (strike, look):
+        return _run(scenario, root, strike, look, chance)
 
 
-def _run(scenario: Scenario, root: Path, strike: Strike, chance: random.Random) -> dict[str, Any]:
+def _run(
+    scenario: Scenario, root: Path, strike: Strike, look: Look, chance: random.Random
+) -> dict[str, Any]:
     """Do the work again and again until something was killed often enough meanwhile."""
     kills, outcomes, jobs = 0, [], []
     while kills < scenario.kills:
         name = work.submit(scenario.task, root)
         jobs.append(name)
-        while kills < scenario.kills and _await_moment(name, chance):
+        while kills < scenario.kills and _await_moment(name, look, chance):
             kills += strike(name, chance)
-            recovery.recover()
-        outcomes.append(work.outcome_of(work.settle(name)))
+            look()
+        outcomes.append(work.outcome_of(work.settle(name, look)))
     assert {job.id for job in service.list_jobs()} == set(jobs), "a job was lost"
     assert all(outcome == outcomes[0] for outcome in outcomes)
     attempts = [service.get_job(name).attempt for name in jobs]
     return {"kills": kills, "outcome": outcomes[0], "attempts": attempts}
 
 
-def _await_moment(name: str, chance: random.Random) -> bool:
+def _await_moment(name: str, look: Look, chance: random.Random) -> bool:
     """Wait until an attempt has written a random number of files, and a random moment more."""
     begun: int | None = None
     wanted, more = chance.randint(0, 6), chance.uniform(0, 0.4)
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + work.PATIENCE
     while time.monotonic() < end:
-        recovery.recover()
+        look()
         job = service.get_job(name)
         if job.state == "done":
             return False
@@ -120,19 +126,20 @@ def _await_moment(name: str, chance: random.Random) -> bool:
 
 
 @contextmanager
-def _machinery(scenario: Scenario, folder: Path) -> Iterator[Strike]:
-    """Start what a scenario needs besides, and give what kills a part of it."""
+def _machinery(scenario: Scenario, folder: Path) -> Iterator[tuple[Strike, Look]]:
+    """Start what a scenario needs; give what kills a part of it and what looks after it."""
     folder.mkdir(parents=True, exist_ok=True)
+    alone = {"worker": kill_worker, "process": kill_process, "engine": kill_engine}
     if scenario.engine == "cluster":
         with Cluster(folder) as cluster:
-            yield cluster.kill_scheduler if scenario.victim == "scheduler" else cluster.kill_worker
+            scheduler = scenario.victim == "scheduler"
+            strike = cluster.kill_scheduler if scheduler else cluster.kill_worker
+            yield strike, recovery.recover
     elif scenario.victim == "server":
         with Dashboard(folder) as dashboard:
-            yield dashboard.kill
+            yield dashboard.kill, dashboard.look
     else:
-        yield {"worker": kill_worker, "process": kill_process, "engine": kill_engine}[
-            scenario.victim
-        ]
+        yield alone[scenario.victim], recovery.recover
 
 
 def kill_worker(name: str, chance: random.Random) -> bool:
@@ -238,6 +245,8 @@ class Dashboard(AbstractContextManager["Dashboard"]):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._port = _free_port()
+        self._looked = 0.0
+        os.environ["RESVAE_WORKERS"] = "external"
         self._start()
 
     def __exit__(self, *error: object) -> None:
@@ -246,31 +255,36 @@ class Dashboard(AbstractContextManager["Dashboard"]):
 
     def kill(self, name: str, chance: random.Random) -> bool:
         """Kill the server with whatever belongs to its group, and start it again."""
-        before = service.get_job(name)
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        after = service.get_job(name)
-        assert after.state in ("running", "done"), "the job ended with the server"
-        assert after.attempt == before.attempt, "the job was taken for lost"
         self._start()
+        job = service.get_job(name)
+        assert job.state in ("running", "done"), "the job ended with the server"
+        assert job.attempt == 1, "the job was taken for lost"
         return True
+
+    def look(self) -> None:
+        """Open a page every few seconds: that starts workers, here nothing else does."""
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            visit(self._port)
+            self._looked = time.monotonic()
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+        environment = {key: os.environ[key] for key in os.environ if key != "RESVAE_WORKERS"}
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--server.port", str(self._port), "--server.headless", "true"],
                 cwd=PROJECT_ROOT,
-                env=os.environ | {"RESVAE_ENGINE": "serial"},
+                env=environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + work.PATIENCE
         while not self._answers():
             assert time.monotonic() < end, "the server did not answer"
             time.sleep(0.2)
-        visit(self._port)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from resvae_core.registry.training_request import TrainingRequest
 
 DRUGS = ("Erlotinib", "Cisplatin")
 N_SAMPLES, CHUNK = 360, 10
+PATIENCE = 400.0
+"""Seconds; far more than it takes, for machines that have much else to do."""
 REASON = "A test of what happens when everything is killed."
 
 
@@ -55,13 +59,11 @@ def submit(task: str, root: Path) -> str:
     return service.submit(task, arguments_of(task, root), actor=COMMAND_LINE).id
 
 
-def settle(name: str) -> JobRecord:
+def settle(name: str, look: Callable[[], None] = recovery.recover) -> JobRecord:
     """Look after a job as pages do, until it is done; what is interrupted is resumed by hand."""
-    import time
-
-    end = time.monotonic() + 240
+    end = time.monotonic() + PATIENCE
     while True:
-        recovery.recover()
+        look()
         job = service.get_job(name)
         if job.state == "done":
             return job

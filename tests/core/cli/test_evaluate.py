@@ -9,11 +9,13 @@ import pytest
 from resvae_core.cli import evaluate
 from resvae_core.data.splits import LEAVE_CELL_LINE_OUT, leave_cell_line_out
 from resvae_core.engine.serial import SerialEngine
+from resvae_core.errors import ConfigError
 from resvae_core.evaluation import benchmark
 from resvae_core.models.ablations import ABLATIONS
 from resvae_core.models.catalog import floor_names, learned_names, title_of
 from resvae_core.models.elastic_net import ElasticNet
 from tests.core.registry.tiny_training import tiny_training_set
+from tests.tiny_data import install_tiny_data
 
 
 def test_ablations_follow_the_models_that_are_judged() -> None:
@@ -59,3 +61,9 @@ def test_ablations_are_judged_on_the_first_folds_of_left_out_lines_only(
     tables = evaluate.tables_of(table, training_set, tmp_path, 1, ["elastic_net"])
     assert set(tables["ablations"]["model"]) == {Loose.kind}
     assert Loose.kind not in set(tables["summary"]["model"])
+
+
+def test_an_unknown_engine_is_refused_before_anything_is_fitted(tmp_path: Path) -> None:
+    data = install_tiny_data(tmp_path / "data")
+    with pytest.raises(ConfigError, match=r"'threads' is no engine\. Use one of: serial, proc"):
+        evaluate.evaluate(data=data, kind=["elastic_net"], engine="threads")

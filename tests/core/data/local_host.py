@@ -37,6 +37,7 @@ class Host(ThreadingHTTPServer):
         self.chunked = False
         self.knows_ranges = True
         self.wrong_range = False
+        self.knows_conditions = True
         self.content_type = "application/octet-stream"
         self.states_digest = False
         self.stall_after: int | None = None
@@ -85,7 +86,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_content(self, content: bytes, asked: str | None) -> None:
         start = 0
-        if asked and self.headers.get("If-Range") == self.server.tag and self.server.knows_ranges:
+        same = self.headers.get("If-Range") == self.server.tag or not self.server.knows_conditions
+        if asked and same and self.server.knows_ranges:
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
         body = content[start:]
         if not body:

@@ -76,6 +76,18 @@ def test_file_that_changed_or_cannot_be_told_apart_is_fetched_anew(
     assert path.read_bytes() == CONTENT[::-1]
 
 
+def test_changed_file_of_a_host_that_ignores_the_condition_is_fetched_anew(
+    host: Host, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.bin"
+    host.sent_at_most, host.knows_conditions = 1000, False
+    with pytest.raises(DownloadError):
+        download(f"{host.url}/file", path)
+    host.tag, host.sent_at_most, host.content = '"two"', None, CONTENT[::-1]
+    download(f"{host.url}/file", path)
+    assert path.read_bytes() == CONTENT[::-1]
+
+
 def test_part_of_another_address_is_not_used(host: Host, tmp_path: Path) -> None:
     path = tmp_path / "file.bin"
     (tmp_path / "file.bin.part").write_bytes(b"of another file")

@@ -55,7 +55,7 @@ def test_work_that_nobody_waits_for_any_more_ends_on_the_worker(
             list(engine.map(items.slow, [60.0, 60.0], shared=str(tmp_path), on_event=stop))
         started = time.monotonic()
         assert dict(engine.map(items.alone, [1, 2, 3, 4])) == {0: 1, 1: 4, 2: 9, 3: 16}
-        assert time.monotonic() - started < 20
+        assert time.monotonic() - started < 40  # 60 if it went on
 
 
 def test_workers_with_more_threads_or_other_code_are_refused(
@@ -101,7 +101,7 @@ def test_a_killed_scheduler_is_noticed_within_seconds(
         started = time.monotonic()
         with pytest.raises(EngineError, match=r"connection to the Dask scheduler .* was lost"):
             list(engine.map(items.slow, [30.0, 30.0], shared=str(tmp_path), on_event=kill))
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 25  # 30 if it waited
     with pytest.raises(EngineError, match="did not answer within 10 seconds"), open_engine():
         pass
 

@@ -91,7 +91,7 @@ def test_an_error_of_the_listener_ends_the_computation(engine: Engine, tmp_path:
     started = time.monotonic()
     with pytest.raises(JobCancelledError, match="Stopped"):
         list(engine.map(items.slow, [60.0, 60.0], shared=str(tmp_path), on_event=stop))
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 40  # 60 if it went on
     assert dict(engine.map(items.alone, [2])) == {0: 4}
 
 
@@ -171,7 +171,7 @@ def test_workers_end_with_a_program_that_is_killed(kind: str, tmp_path: Path) ->
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while len(list(tmp_path.iterdir())) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
         started = [child.pid for child in psutil.Process(program.pid).children(recursive=True)]

@@ -46,6 +46,12 @@ from resvae_core.figures.forecasts import (
 from resvae_core.figures.forest import forest_plot, forest_takeaway
 from resvae_core.figures.frame import SYNTHETIC, on_ground
 from resvae_core.figures.maps import line_map, line_map_takeaway
+from resvae_core.figures.model_sets import (
+    drift_by_drug,
+    drift_takeaway,
+    set_metrics,
+    set_metrics_takeaway,
+)
 from resvae_core.figures.pathways import (
     enrichment_bars,
     enrichment_bars_takeaway,
@@ -153,6 +159,37 @@ def of_training():
     return {
         "losses": (loss_curves, loss_takeaway, (curve,), {}),
         "folds": (fold_metrics, fold_takeaway, (curve,), {}),
+        **of_model_sets(),
+    }
+
+
+def of_model_sets():
+    """Return figures of a candidate beside the active set, as `of_training` does."""
+    ends = ("mean", "lower", "upper")
+    bounds = [f"{end}_{name}" for name in ("candidate", "active") for end in ends]
+    judged = pd.DataFrame(
+        [
+            ("vae_ld", False, 0.72, 0.68, 0.76, 0.70, 0.66, 0.74),
+            ("random_forest", False, np.nan, np.nan, np.nan, 0.69, 0.65, 0.73),
+            ("tissue_mean", True, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5),
+        ],
+        columns=["model", "floor", *bounds],
+    ).assign(split="leave_cell_line_out", metric="roc_auc")
+    moved = pd.DataFrame(
+        {
+            "cohort": ["LUAD", "GBM"] * 2,
+            "synthetic": False,
+            "model": "default",
+            "drug": ["Erlotinib", "Erlotinib", "Cisplatin", "Cisplatin"],
+            "n": [100, 300, 100, 300],
+            "mean_change": [0.1, -0.1, 0.02, 0.01],
+            "p95_change": [0.2, 0.4, 0.05, 0.05],
+        }
+    )
+    shown = {"split": "leave_cell_line_out", "metric": "roc_auc"}
+    return {
+        "set metrics": (set_metrics, set_metrics_takeaway, (judged,), shown),
+        "drift": (drift_by_drug, drift_takeaway, (moved,), {"model": "default"}),
     }
 
 

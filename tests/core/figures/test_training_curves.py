@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -38,6 +40,7 @@ def curve() -> pd.DataFrame:
 def test_one_line_a_fit_and_the_last_of_a_model_is_the_strong_one(curve) -> None:
     lines = loss_curves(curve).data
     assert [len(line.x) for line in lines] == [10, 3]
+    assert lines[1].customdata[0] == "VAE_LD, seed 0, fold 1"
     assert [line.showlegend for line in lines] == [False, True]
     assert lines[0].line.width < lines[1].line.width
     assert 99.0 not in lines[0].y
@@ -73,8 +76,10 @@ def test_a_fold_that_a_second_attempt_repeats_counts_once(curve) -> None:
 
 def test_of_many_fits_the_last_ones_are_drawn() -> None:
     rows = [(f"vae_ld/{n}/0", 1, "loss", float(n)) for n in range(MOST_FITS + 5)]
-    drawn = loss_curves(curve_of(*rows)).data
-    assert [line.y[0] for line in drawn] == [float(n) for n in range(5, MOST_FITS + 5)]
+    past, last = loss_curves(curve_of(*rows)).data
+    drawn = [*past.y, *last.y]
+    assert {y for y in drawn if not math.isnan(y)} == {float(n) for n in range(5, MOST_FITS + 5)}
+    assert sum(map(math.isnan, drawn)) == MOST_FITS - 2, "a gap between two fits"
 
 
 def test_figures_carry_the_research_use_line_and_no_colour_of_text(curve) -> None:

@@ -88,7 +88,7 @@ def test_a_worker_of_its_own_works_until_it_is_told_to_end(no_workers) -> None:
         assert second.returncode == USER_ERROR
         assert "Another worker of this machine" in second.stderr
         os.kill(worker.pid, signal.SIGTERM)
-        assert worker.wait(30) == 0
+        assert worker.wait(120) == 0
         assert service.get_job(slow.id).state == "queued"
         assert store.running() == []
     finally:
