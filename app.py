@@ -13,9 +13,9 @@ STORIES = {
 
 with frame.open_page("home") as session:
     st.caption(
-        "From one bulk RNA-seq profile: a probability of resistance to each of 72 drugs by "
-        "several models, beside what a guess from the tissue alone would say. The file stays in "
-        "this computer's memory; nothing is sent anywhere."
+        f"From one bulk RNA-seq profile: a probability of resistance {panels.asked_of()}, beside "
+        "what a guess from the tissue alone would say. The file stays in this computer's memory; "
+        "nothing is sent anywhere."
     )
 
     stories = resources.demo_stories()
@@ -34,7 +34,7 @@ with frame.open_page("home") as session:
             frame.link_to("overview", session, "Go on with the sample you have")
     with research.container(border=True, height="stretch"):
         st.subheader("Findings in cohorts", anchor=False)
-        st.markdown("Genes behind predicted resistance in five cohorts, and survival by them.")
+        st.markdown(f"Genes behind predicted resistance in {panels.cohorts_in_words()}, and survival by them.")
         with st.container(horizontal=True):
             frame.link_to("biomarkers", session, "Biomarkers")
             frame.link_to("survival", session, "Survival")
@@ -55,7 +55,10 @@ with frame.open_page("home") as session:
             )
 
     st.subheader("Four synthetic patients", anchor=False)
-    st.caption("Drawn from a generative model of real profiles: none of them is a person.")
+    st.caption(
+        "Drawn from a generative model of real profiles: none of them is a person."
+        f"{panels.whose_stories()}"
+    )
     for story, place in zip(stories, st.columns(max(len(stories), 1)), strict=False):
         with place.container(border=True, height="stretch"):
             st.markdown(f"**{STORIES[story['story']]}**")

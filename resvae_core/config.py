@@ -46,6 +46,14 @@ def state_folder() -> Path:
     return Path(os.environ.get("RESVAE_STATE") or PROJECT_ROOT / "state")
 
 
+def inbox_folder() -> Path:
+    """Return where jobs take cohorts from: ``RESVAE_INBOX``, else ``inbox/`` of the state folder.
+
+    Whoever may write there decides what can be scored. It need not exist.
+    """
+    return Path(os.environ.get("RESVAE_INBOX") or state_folder() / "inbox")
+
+
 def data_folder() -> Path | None:
     """Return the folder of installed real data, or None where there is none.
 

@@ -23,20 +23,23 @@ from resvae_core.errors import ConfigError
 
 DATABASE_VARIABLE = "RESVAE_DATABASE_URL"
 WAIT_SECONDS = 30
-"""How long one process waits for another's write."""
+"""How long one process waits for another's write to SQLite."""
 IMMEDIATE = "resvae_immediate"
 DIALECTS = ("sqlite", "postgresql")
 POSTGRES = {
     "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 8_000,
+    "options": "-c lock_timeout=8s -c statement_timeout=9s "
+    "-c idle_in_transaction_session_timeout=20s",
 }
-"""A server that is away is noticed within seconds."""
-_LOCK = text(
-    f"SELECT set_config('lock_timeout', '{WAIT_SECONDS}s', true), pg_advisory_xact_lock(:key)"
-)
+"""A server that is away, or busy, is noticed within seconds: a worker has to say that it lives.
+
+A process that is halted in the middle of a transaction does not hold others up for long.
+"""
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 
 _open_ones: dict[tuple[str, int], Engine] = {}
 

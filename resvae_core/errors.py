@@ -111,6 +111,10 @@ class DeviceError(ResVAEError):
     """A compute device that was asked for is not there."""
 
 
+class BusyError(ResVAEError):
+    """Another process does at this moment what only one may do at a time."""
+
+
 class DownloadError(ResVAEError):
     """A file could not be fetched: no connection, not found, cut short, or no room for it."""
 

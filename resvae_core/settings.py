@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -17,6 +16,7 @@ from pathlib import Path
 import tomli_w
 
 from resvae_core.config import state_folder
+from resvae_core.durable_files import write_text
 from resvae_core.errors import ConfigError
 
 Value = str | int | float | bool
@@ -233,25 +233,12 @@ def write_settings(settings: Settings) -> None:
     path = settings_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, to_toml(settings))
+        write_text(path, to_toml(settings))
     except OSError as error:
         raise ConfigError(
             f"The settings cannot be saved ({error.strerror}).",
             remedy="Check the permissions and the room in the state folder (RESVAE_STATE).",
         ) from error
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Put a text in the place of a file, at once and for good."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with temporary.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def to_toml(settings: Settings) -> str:

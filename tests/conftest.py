@@ -25,6 +25,16 @@ for name in ("RESVAE_DATABASE_URL", "RESVAE_SCHEDULER"):
     os.environ.pop(name, None)
 
 
+@pytest.fixture(autouse=True)
+def _same_device() -> Generator[None]:
+    """Take back what a command that ran in this process made ``auto`` mean."""
+    before = os.environ.get("RESVAE_DEVICE")
+    yield
+    os.environ.pop("RESVAE_DEVICE", None)
+    if before is not None:
+        os.environ["RESVAE_DEVICE"] = before
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """Return the folder of real data; tests that take it skip where it is absent."""

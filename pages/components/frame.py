@@ -94,6 +94,7 @@ def open_page(name: str) -> Iterator[Session]:
     if name != "upload":
         session.let_go()
     problems = session.read_link(st.query_params.to_dict())
+    lacking = pickers.fit_to_set(session)
     with messages.Guarded():
         _ribbon(session)
         pickers.context_bar(session)
@@ -101,6 +102,8 @@ def open_page(name: str) -> Iterator[Session]:
     _menu(session, visitor)
     for problem in problems:
         messages.show_error(problem)
+    for sentence in lacking:
+        st.warning(messages.plain(sentence))
     with messages.Guarded():
         load_settings()  # broken ones are no defaults: that is said on every page
     with messages.Guarded():

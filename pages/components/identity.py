@@ -7,11 +7,13 @@ asks for the actor when it acts, a callback at the moment of the click.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.runtime.context import StreamlitHeaders
 
 from pages.components.contrast import on_primary
 from resvae_core.access.audit import record
@@ -40,12 +42,26 @@ def current_actor() -> Actor:
     ConfigError
         If access is configured by half: nobody is let in then.
     """
+    return actor_at_click()()
+
+
+def actor_at_click() -> Callable[[], Actor]:
+    """Return what does as `current_actor`, for a click that is served outside of this run.
+
+    Headers and claims can be read in a run alone, and hold for as long as the browser's connection:
+    they are taken now. Which role follows from them, and whether the sign-in still holds, is asked
+    anew at the click.
+    """
+    return partial(_actor_from, st.context.headers, st.user.to_dict())
+
+
+def _actor_from(headers: StreamlitHeaders, claims: Mapping[str, object]) -> Actor:
     rules = access_rules()
     if rules.way == "single-user":
         return SINGLE_USER
     if rules.way == "proxy":
-        return actor_from_headers(st.context.headers.get_all, rules)
-    actor = actor_from_claims(st.user.to_dict(), rules)
+        return actor_from_headers(headers.get_all, rules)
+    actor = actor_from_claims(claims, rules)
     if actor is None:
         raise AccessError("Nobody is signed in.", remedy="Sign in.")
     return actor

@@ -10,8 +10,10 @@ import streamlit as st
 from pages.components import resources
 from pages.components.contrast import on_page
 from pages.components.downloads import csv_button
+from pages.components.messages import plain
 from pages.components.pickers import cohort_word
 from resvae_core.figures.palette import model_word
+from resvae_core.registry.pointer import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from pages.components.columns import Columns
+    from resvae_core.registry.description import SetDescription
 
 
 @dataclass(frozen=True)
@@ -103,18 +106,65 @@ def chart(figure: go.Figure, name: str, *views: TableView) -> None:
                 show_table(view)
 
 
+def asked_of() -> str:
+    """Return how many drugs are asked of how many models, by the model set in use."""
+    models = resources.installed_models()
+    if models is None:
+        return "to each drug by several models"
+    n_drugs, n_models = len(models.drugs), len(models.learned)
+    return (
+        f"to {'one drug' if n_drugs == 1 else f'each of {n_drugs} drugs'} by "
+        f"{'one model' if n_models == 1 else f'{n_models} models'}"
+    )
+
+
+def cohorts_in_words() -> str:
+    """Return how many cohorts there are findings of, with the model set in use."""
+    findings = resources.evidence_if_any("survival_tests")
+    if findings is None:
+        return "cohorts, once they are computed with this model set"
+    n_cohorts = findings["cohort"].nunique()
+    return "one cohort" if n_cohorts == 1 else f"{n_cohorts} cohorts"
+
+
+def whose_stories() -> str:
+    """Return a sentence on which models the demo patients' stories are of; "" where of these."""
+    models = resources.installed_models()
+    if models is None or models.id == SHIPPED:
+        return ""
+    return (
+        " What is said of them is what the model set that came with the program says; "
+        f"{plain(models.name)} is active, and may say otherwise."
+    )
+
+
 def limits() -> None:
     """Say in plain words what the tool cannot do."""
     st.subheader("What it cannot do", anchor=False)
+    models = resources.installed_models()
+    if models is not None:
+        st.markdown(_learned(models))
     st.markdown(
-        "- It learned from cancer cell lines in a dish, and its probabilities are theirs. Held "
-        "against recorded responses of patients, its order is little better than chance (Cohort, "
-        "Recorded response).\n"
-        "- About 85 of 100 cell lines resist any given drug, so *resistant* is the safe guess; "
-        "every result stands beside what drug and tissue alone would say.\n"
-        "- It reads a panel of cancer genes in bulk RNA-seq of a tumour, not single cells, not "
-        "normal tissue, not mutations.\n"
+        "- It reads genes in bulk RNA-seq of a tumour, not single cells, not normal tissue, not "
+        "mutations.\n"
         "- Where a sample is unlike those it was made for, it says so and calls nothing."
+    )
+
+
+def _learned(models: SetDescription) -> str:
+    """Say what the model set in use learned from, and what a safe guess would be."""
+    lines, learned = "cell lines", "cancer cell lines in a dish, and its probabilities are theirs"
+    if models.synthetic:
+        lines, learned = "made-up lines", "**synthetic data**: nothing that it says is a finding"
+    patients = (
+        " Held against recorded responses of patients, its order is little better than chance "
+        "(Cohort, Recorded response)."
+    )
+    return (
+        f"- It learned from {learned}.{patients if models.id == SHIPPED else ''}\n"
+        f"- About {100 * models.share_resistant:.0f} of 100 {lines} resist any given drug, so "
+        "*resistant* is the safe guess; every result stands beside what drug and tissue alone "
+        "would say."
     )
 
 
@@ -124,7 +174,11 @@ def system_status() -> None:
     findings = resources.evidence_if_any("survival_tests")
     with st.container(horizontal=True):
         if models:
-            st.badge(f"{len(models.learned)} models ready", icon=":material/check:", color="green")
+            n = len(models.learned)
+            ready = f"{n} {'model' if n == 1 else 'models'} ready"
+            st.badge(ready, icon=":material/check:", color="green")
+            if models.synthetic:
+                st.badge("Trained on synthetic data", icon=":material/warning:", color="orange")
         else:
             st.badge("No models installed", icon=":material/error:", color="red")
         if findings is None:

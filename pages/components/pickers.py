@@ -112,9 +112,41 @@ def context_bar(session: Session) -> None:
             placeholder="Not stated",
         )
     with drug:
-        choose(session, "drug", "Drug", list(load_drugs()))
+        choose(session, "drug", "Drug", known_drugs())
     with model:
         choose(session, "model", "Model", models(session), words=model_word, required=True)
+
+
+def known_drugs() -> list[str]:
+    """Return the drugs to choose from: those of the model set, in the catalogue's order."""
+    installed = resources.installed_models()
+    return [name for name in load_drugs() if installed is None or name in installed.drugs]
+
+
+def fit_to_set(session: Session) -> list[str]:
+    """Drop a drug and a model that the model set lacks; say of each what is shown instead.
+
+    They come from a link, a demo patient, the settings, or from before another set was promoted.
+    Another drug takes the place of one only where the set has no other: else somebody chooses.
+    """
+    installed = resources.installed_models()
+    if installed is None:
+        return []
+    said, known = [], known_drugs()
+    if session.drug and session.drug not in known:
+        instead = known[0] if len(known) == 1 else ""
+        said.append(_lacking(session.drug, installed.name, instead, "choose another drug"))
+        session.drug = instead
+    if session.model and session.model not in installed.learned:
+        instead = installed.default_model
+        said.append(_lacking(model_word(session.model), installed.name, model_word(instead), ""))
+        session.model = instead
+    return said
+
+
+def _lacking(what: str, model_set: str, instead: str, otherwise: str) -> str:
+    then = f"{instead} is shown" if instead else otherwise
+    return f"{what} is not in this model set ({model_set}); {then}."
 
 
 def models(session: Session) -> tuple[str, ...]:

@@ -386,7 +386,7 @@ def gates(candidate: SetEntry, active: SetEntry) -> list[Gate]:
     from resvae_core.registry.store import files_stamp
 
     files = files_stamp(candidate.folder) if candidate.digest else ""
-    key = (candidate.digest, active.digest, drift_stamp(candidate), files)
+    key = (candidate.digest, active.digest, drift_stamp(candidate, active), files)
     return _gates(" ".join(key), candidate, active)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.components.downloads import csv_text
-from pages.components.identity import access_rules, current_actor
+from pages.components.identity import access_rules, actor_at_click, current_actor
 from pages.components.messages import plain
 from pages.components.permissions import why_not
 from pages.components.trail import recorded_export
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pages.components.state import Session
+    from resvae_core.access.roles import Actor
 
 SHOWN = 500
 """Lines that the page shows; the file has all."""
@@ -35,6 +36,7 @@ GROUPS = {
     "settings": "Settings",
     "sign_in": "Sign-ins",
     "access": "Refusals",
+    "audit": "The trail itself",
 }
 """Kinds of actions, by the part of their name before the point."""
 
@@ -86,8 +88,9 @@ def _show_roles() -> None:
 
 def _show_trail() -> None:
     """Offer filters, the lines, all of them as a file, and the verification."""
-    filters = _ask_filters()
-    table = audit.entries(**filters, limit=SHOWN)
+    actor, who_clicks = current_actor(), actor_at_click()
+    filters = _ask_filters(actor)
+    table = audit.entries(actor=actor, **filters, limit=SHOWN)
     st.dataframe(
         _readable(table),
         hide_index=True,
@@ -113,7 +116,8 @@ def _show_trail() -> None:
             recorded_export(
                 "export.audit",
                 "table:audit",
-                lambda: csv_text(audit.entries(**filters, limit=None)),
+                lambda: csv_text(audit.entries(actor=who_clicks(), **filters, limit=None)),
+                permission="audit",
             ),
             file_name="resvae-audit.csv",
             mime="text/csv",
@@ -126,13 +130,17 @@ def _show_trail() -> None:
         _show_verification()
 
 
-def _ask_filters() -> audit.Filters:
+def _ask_filters(reader: Actor) -> audit.Filters:
     """Ask which lines to show; days are those of UTC, as the times are."""
     since, until, who, what = st.columns(4)
     first = since.date_input("From (UTC)", value=None, key="audit_since")
     last = until.date_input("To (UTC)", value=None, key="audit_until")
-    actor = who.selectbox(
-        "Who", audit.actors(), index=None, placeholder="Everybody", key="audit_actor"
+    name = who.selectbox(
+        "Who",
+        audit.actors(actor=reader),
+        index=None,
+        placeholder="Everybody",
+        key="audit_actor",
     )
     action = what.selectbox(
         "What",
@@ -145,7 +153,7 @@ def _ask_filters() -> audit.Filters:
     return {
         "since": _midnight(first) if first else None,
         "until": _midnight(last) + timedelta(days=1) if last else None,
-        "actor": actor or "",
+        "who": name or "",
         "action": action or "",
     }
 
@@ -175,7 +183,7 @@ def _readable(table: pd.DataFrame) -> pd.DataFrame:
 def _show_verification() -> None:
     """Say whether the trail is as it was written, and which line is the first that is not."""
     with st.spinner("Reading every line …"):
-        report = audit.verify()
+        report = audit.verify(actor=current_actor())
     if report.whole:
         st.success(report.sentence(), icon=":material/verified:")
         st.caption(

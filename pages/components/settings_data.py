@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from pages.components.columns import Columns
     from pages.components.state import Session
     from resvae_core.data.fetch import State
-    from resvae_core.jobs.data_sets import Entry, FileFact
+    from resvae_core.jobs.data_sets import Entry
     from resvae_core.jobs.record import JobRecord
 
 CHOSEN = "data_chosen"
 """Key of the data set whose details are open, in the session's state."""
-CHECKED = "data_checked"
-"""What the last check found, with the key of its data set."""
+TASKS = ("fetch", "verify-data", "remove-data")
+"""All are jobs: the data need not be writable where the page runs."""
+LATEST = 50
 TABLE = "data_sets"
 STATES: dict[State, str] = {
     "installed": "Installed",
@@ -50,7 +51,7 @@ def show(session: Session) -> None:
     show_refusal()
     _show_folders()
     entries = data_sets.list_entries()
-    jobs = service.list_jobs(task="fetch", limit=50)
+    jobs = _jobs()
     _show_table(entries)
     chosen = next((one for one in entries if one.key == st.session_state.get(CHOSEN)), None)
     if chosen is not None:
@@ -58,6 +59,12 @@ def show(session: Session) -> None:
     for job in jobs:
         if job.state in job_view.ACTIVE and (chosen is None or job.arguments["key"] != chosen.key):
             job_view.show_job(job)
+
+
+def _jobs() -> list[JobRecord]:
+    """Return the latest jobs that work on data, newest first."""
+    found = [job for task in TASKS for job in service.list_jobs(task=task, limit=LATEST)]
+    return sorted(found, key=lambda job: job.submitted_at, reverse=True)
 
 
 def _show_folders() -> None:
@@ -120,8 +127,9 @@ def _show_details(entry: Entry, jobs: list[JobRecord]) -> None:
         _show_facts(entry)
         accepted = _ask_for_licences(entry)
         _show_buttons(entry, accepted, _is_busy(entry, jobs))
-        _show_check(entry)
-    latest = next((job for job in jobs if job.arguments["key"] == entry.key), None)
+        latest = next((job for job in jobs if job.arguments["key"] == entry.key), None)
+        if latest is not None and latest.task == "verify-data" and latest.state == "done":
+            _show_check(latest)
     if latest is not None and latest.state != "done":
         job_view.show_job(latest)
 
@@ -180,8 +188,9 @@ def _show_buttons(entry: Entry, accepted: bool, busy: bool) -> None:
                 icon=":material/fact_check:",
                 key="data_verify",
                 help="Reads every file and compares its digest",
-                on_click=_verify,
-                args=(entry.key,),
+                disabled=busy,
+                on_click=act,
+                args=(service.submit, "verify-data", {"key": entry.key}),
             )
         if entry.state != "missing" and not busy:
             _offer_removal(entry)
@@ -211,28 +220,20 @@ def _offer_removal(entry: Entry) -> None:
             "Remove them",
             key="data_remove_confirmed",
             on_click=act,
-            args=(data_sets.remove, entry.key),
+            args=(service.submit, "remove-data", {"key": entry.key}),
         )
 
 
-def _verify(key: str) -> None:
-    """Read the files of a data set; what was found is shown by the next run (a callback)."""
-    st.session_state[CHECKED] = (key, act(data_sets.verify, key))
-
-
-def _show_check(entry: Entry) -> None:
-    """Show what the last check of this data set found."""
-    key, facts = st.session_state.get(CHECKED, ("", None))
-    if key != entry.key or not facts:
-        return
-    broken = sum(not fact.intact for fact in facts)
-    verdict = f"{broken} of {len(facts)} files are altered or missing" if broken else "All intact"
+def _show_check(job: JobRecord) -> None:
+    """Show what the last check of a data set found."""
+    found = job.result["found"]
+    broken = sum(file["state"] != "intact" for file in found)
+    verdict = f"{broken} of {len(found)} files are altered or missing" if broken else "All intact"
     st.markdown(f"**{verdict}.**")
-    st.dataframe(_check_rows(facts), hide_index=True, alt="Files and their digests")
+    st.caption(f"Verified on {job.finished_at:%Y-%m-%d %H:%M} UTC.")
+    st.dataframe(_check_rows(found), hide_index=True, alt="Files and their digests")
 
 
-def _check_rows(facts: list[FileFact]) -> list[dict[str, str]]:
-    return [
-        {"File": one.path, "State": one.state, "SHA-256": one.sha256, "Vouched for": one.vouched}
-        for one in facts
-    ]
+def _check_rows(found: list[dict[str, str]]) -> list[dict[str, str]]:
+    columns = {"path": "File", "state": "State", "sha256": "SHA-256", "vouched": "Vouched for"}
+    return [{label: file[name] for name, label in columns.items()} for file in found]

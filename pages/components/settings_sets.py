@@ -105,6 +105,7 @@ DRIFT: Columns = {
     "mean_change": cc.NumberColumn("Mean change", format="%+.3f"),
     "p95_change": cc.NumberColumn("95th percentile", format="%.3f", help="Of the size of a change"),
     "spearman": cc.NumberColumn("Spearman ρ", format="%.2f", help="Between the two sets"),
+    "n_firm_active": cc.NumberColumn("Firm in the active set"),
     "n_firm": cc.NumberColumn("Firm in both"),
     "to_resistant": cc.NumberColumn("To resistant", help="From sensitive"),
     "to_sensitive": cc.NumberColumn("To sensitive", help="From resistant"),
@@ -122,7 +123,8 @@ def show(session: Session) -> None:
         active, entries = library.active_set(), library.list_sets()
     except ArtifactError as error:
         show_error(error)
-        _roll_back_button("The set that was active before takes its place, the shipped one last.")
+        words = "The set that was active before takes its place, the shipped one last."
+        _roll_back_button(library.active_id(), words)
         return
     _show_list(active, entries)
     others = [entry for entry in entries if entry.id != active.id]
@@ -165,10 +167,11 @@ def _show_list(active: SetEntry, entries: list[SetEntry]) -> None:
         alt="Model sets, the shipped one first",
     )
     if any(entry.state == "previous" for entry in entries):
-        _roll_back_button("")
+        _roll_back_button(active.id, "")
 
 
-def _roll_back_button(caption: str) -> None:
+def _roll_back_button(expected: str, caption: str) -> None:
+    """Offer the way back from the set that is shown as active, and from no other one."""
     reason = why_not("promote")
     st.button(
         "Roll back",
@@ -178,6 +181,7 @@ def _roll_back_button(caption: str) -> None:
         help="Makes the set active that was so before, at once, for everybody",
         on_click=act,
         args=(library.roll_back,),
+        kwargs={"expected": expected},
     )
     if reason or caption:
         st.caption(reason or caption)
@@ -317,13 +321,20 @@ def _show_metrics(comparison: SetComparison, notes: tuple[str, ...]) -> None:
     shown = table[(table["split"] == split) & (table["metric"] == metric)]
     view = panels.TableView("sets-metrics", shown, METRICS, notes=notes)
     panels.chart(set_metrics(table, split=split, metric=metric), "sets-metrics", view)
-    st.markdown("**Paired tests**, candidate minus active set")
+    st.markdown(
+        "**Differences**, candidate minus active set, with a paired test where there can be one"
+    )
     if comparison.tests.empty:
         st.markdown("Nothing could be paired.")
     else:
         panels.show_table(
             panels.TableView("sets-tests", _in_words(comparison.tests), TESTS, notes=notes)
         )
+        if comparison.by_drugs:
+            st.caption(
+                "Without an interval and p: a mean over drugs. Drugs share cell lines, so a test "
+                "over drugs would find differences that are none."
+            )
     if comparison.not_assessable:
         st.markdown("**Not assessable**")
         st.markdown("\n".join(f"- {plain(reason)}" for reason in comparison.not_assessable))
@@ -368,6 +379,9 @@ def _show_controls(comparison: SetComparison, notes: tuple[str, ...]) -> None:
 def _show_drift(entry: SetEntry, active: SetEntry, notes: tuple[str, ...]) -> None:
     """Show how predictions move, or offer to compute it."""
     table = resources.set_drift(entry, active)
+    if table is None and entry.id == library.SHIPPED:
+        st.markdown("Not computed for the set that came with the program: it is no candidate.")
+        return
     if table is None:
         st.markdown("Not computed against the set that is active now.")
         arguments = {"set": entry.id, "against": active.digest}

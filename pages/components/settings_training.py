@@ -111,7 +111,7 @@ def _form(session: Session, survey: Survey) -> None:
 
 
 def _ask_what(request: TrainingRequest, survey: Survey, problems: list[Problem]) -> None:
-    """Ask for name, data, drugs and models."""
+    """Ask for name, genes, drugs and models."""
     _ask(st.text_input, "name", "Name of the candidate", request, problems, max_chars=40)
     _ask(
         st.segmented_control,
@@ -124,10 +124,18 @@ def _ask_what(request: TrainingRequest, survey: Survey, problems: list[Problem])
         required=True,
     )
     measured = survey.screen.ln_ic50.notna()
+    what, pairs = "cell lines", "measured pairs"
+    if survey.synthetic:
+        what, pairs = "synthetic lines, none of them measured,", "made-up pairs"
     st.caption(
-        f"Installed: {len(measured):,} cell lines of {survey.n_sites} sites × {survey.n_genes:,} "
-        f"genes; {int(measured.any().sum())} drugs, {int(measured.sum().sum()):,} measured pairs."
+        f"Installed: {len(measured):,} {what} of {survey.n_sites} sites × {survey.n_genes:,} "
+        f"genes; {int(measured.any().sum())} drugs, {int(measured.sum().sum()):,} {pairs}."
     )
+    _ask_drugs_and_models(request, problems)
+
+
+def _ask_drugs_and_models(request: TrainingRequest, problems: list[Problem]) -> None:
+    """Ask for drugs and models; say what the chosen ones read."""
     _ask(
         st.multiselect,
         "drugs",
@@ -155,6 +163,32 @@ def _ask_what(request: TrainingRequest, survey: Survey, problems: list[Problem])
 
 def _ask_how(request: TrainingRequest, problems: list[Problem]) -> None:
     """Ask for the label rule, effort, seeds, budget and device."""
+    _ask_label_rule(request, problems)
+    _ask(
+        st.segmented_control,
+        "effort",
+        "Effort",
+        request,
+        problems,
+        options=list(EFFORTS),
+        format_func=EFFORTS.__getitem__,
+        required=True,
+        help=EFFORT_HELP,
+    )
+    _ask_how_much(request, problems)
+    _ask(
+        st.selectbox,
+        "device",
+        "Device",
+        request,
+        problems,
+        options=DEVICES,
+        format_func=DEVICE_WORDS.__getitem__,
+    )
+
+
+def _ask_label_rule(request: TrainingRequest, problems: list[Problem]) -> None:
+    """Ask when a line counts as sensitive."""
     _ask(
         st.radio,
         "label_rule",
@@ -176,17 +210,10 @@ def _ask_how(request: TrainingRequest, problems: list[Problem]) -> None:
             max_value=MOST_SHARE,
             step=0.01,
         )
-    _ask(
-        st.segmented_control,
-        "effort",
-        "Effort",
-        request,
-        problems,
-        options=list(EFFORTS),
-        format_func=EFFORTS.__getitem__,
-        required=True,
-        help=EFFORT_HELP,
-    )
+
+
+def _ask_how_much(request: TrainingRequest, problems: list[Problem]) -> None:
+    """Ask for seeds and hours."""
     seeds, hours = st.columns(2)
     with seeds:
         _ask(
@@ -211,15 +238,6 @@ def _ask_how(request: TrainingRequest, problems: list[Problem]) -> None:
             format="%.1f",
             help="It stops when this time is used up; what has finished is kept.",
         )
-    _ask(
-        st.selectbox,
-        "device",
-        "Device",
-        request,
-        problems,
-        options=DEVICES,
-        format_func=DEVICE_WORDS.__getitem__,
-    )
 
 
 def _ask(

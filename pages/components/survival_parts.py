@@ -8,10 +8,9 @@ import streamlit as st
 
 from pages.components import columns, messages, panels, resources, survival_results
 from pages.components.messages import plain
-from pages.components.pickers import choose, choose_part, cohort_word
+from pages.components.pickers import choose, choose_part, cohort_word, known_drugs
 from pages.components.state import CUTS, SYNTHETIC_COHORT, Session, load_session
 from pages.components.survival_results import Study
-from resvae_core.data.drugs import load_drugs
 from resvae_core.errors import SurvivalDataError
 from resvae_core.figures.cut_scan import cut_scan_plot
 from resvae_core.figures.forest import forest_plot
@@ -143,7 +142,7 @@ def _keep_signature(key: str) -> None:
 
 
 def _choose_score(session: Session, code: str) -> tuple[str, ...]:
-    drugs = list(load_drugs())
+    drugs = known_drugs()
     if session.study_drug not in drugs:
         session.study_drug = session.drug or drugs[0]
     drug = choose(session, "study_drug", "Predicted resistance to", drugs, required=True)

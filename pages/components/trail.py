@@ -16,10 +16,11 @@ import streamlit as st
 
 from pages.components import identity, resources
 from resvae_core.access.audit import record
+from resvae_core.access.roles import require
 
 if TYPE_CHECKING:
     from pages.components.state import Session
-    from resvae_core.access.roles import Actor
+    from resvae_core.access.roles import Actor, Permission
 
 Content = TypeVar("Content")
 
@@ -63,9 +64,16 @@ def model_set_id() -> str:
 
 
 def recorded_export(
-    action: str, subject: str, write: Callable[[], Content], *, session: Session | None = None
+    action: str,
+    subject: str,
+    write: Callable[[], Content],
+    *,
+    session: Session | None = None,
+    permission: Permission = "read",
 ) -> Callable[[], Content]:
     """Return a function for a download button that records the export, then writes the file.
+
+    It raises AccessError where whoever clicks may not have the file by then.
 
     Parameters
     ----------
@@ -77,23 +85,24 @@ def recorded_export(
         Makes the file.
     session
         Whose upload the file is about; None where it is about no patient.
+    permission
+        Needed at the click.
     """
     upload = session.upload if session else None
     digest = upload.qc.file_digest if upload else ""
-    # a click is served outside of the run that drew the button: who it is has to be known before
-    actor = identity.current_actor()
-    return partial(_export, action, subject, write, actor, model_set_id(), digest)
+    line = partial(record, action, model_set=model_set_id(), file_digest=digest, subject=subject)
+    return partial(_export, identity.actor_at_click(), permission, line, write)
 
 
 def _export(
-    action: str,
-    subject: str,
+    who: Callable[[], Actor],
+    permission: Permission,
+    record_line: Callable[..., None],
     write: Callable[[], Content],
-    actor: Actor,
-    model_set: str,
-    digest: str,
 ) -> Content:
-    record(action, actor=actor, model_set=model_set, file_digest=digest, subject=subject)
+    actor = who()
+    require(actor, permission)
+    record_line(actor=actor)
     return write()
 
 

@@ -2,9 +2,10 @@
 
 Lines are only ever added. Each holds the digest of the line before, so a changed, swapped, inserted
 or missing line is found by `verify`. How far the trail goes is kept apart from it twice, in a table
-and in a file of the state folder, so that a trail that was cut short is found, too. Triggers of
-the database refuse changes; whoever can rewrite the database, its triggers and the head file can
-still forge a trail, so a steward notes its head elsewhere from time to time.
+and in a file of the state folder, so that a trail that was cut short is found, too, and nothing is
+added to it until somebody has cleared that. Triggers of the database refuse changes; whoever can
+rewrite the database, its triggers and the head file can still forge a trail, so a steward notes
+its head elsewhere from time to time.
 """
 
 from __future__ import annotations
@@ -15,20 +16,26 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from resvae_core.access.audit_table import (
-    GENESIS,
+    CONTINUED,
     HEAD,
     LINES,
     MAX_NAME,
+    Head,
     Line,
-    advance_head_file,
     guarded,
+    head_following,
+    keep_head_file,
+    last_line,
     open_trail,
+    read_head_file,
+    require_own_trail,
+    table_head,
 )
 from resvae_core.access.audit_verification import AuditReport, Break, require_whole, verify
-from resvae_core.access.roles import Actor
+from resvae_core.access.roles import Actor, require
 from resvae_core.database import exclusive
 from resvae_core.errors import AuditError
 
@@ -43,6 +50,7 @@ __all__ = [
     "Line",
     "actors",
     "as_subject",
+    "continue_trail",
     "entries",
     "find_lines",
     "record",
@@ -59,7 +67,6 @@ ACTIONS: dict[str, str] = {
     "export.report": "exported a report",
     "export.bundle": "exported a bundle",
     "export.table": "exported a table",
-    "export.figure": "exported a figure",
     "export.audit": "exported the audit trail",
     "cohort.scored": "scored a cohort",
     "cohort.explained": "explained a cohort",
@@ -80,6 +87,7 @@ ACTIONS: dict[str, str] = {
     "settings.changed": "changed settings",
     "settings.reset": "reset the settings",
     "settings.imported": "imported settings",
+    CONTINUED: "went on with a trail that was cut or exchanged",
 }
 """Everything that is recorded, and the words for it."""
 _DIGEST = re.compile(r"(?:[0-9a-f]{12,64})?")
@@ -92,7 +100,7 @@ class Filters(TypedDict):
 
     since: datetime | None
     until: datetime | None
-    actor: str
+    who: str
     action: str
 
 
@@ -122,10 +130,24 @@ def record(
     Raises
     ------
     AuditError
-        If the line cannot be written, or would hold something that does not belong there.
+        If the line cannot be written, would hold something that does not belong there, or the
+        trail is not the one whose head was noted. There is no line then.
     """
     _check(action, model_set, file_digest, subject)
-    entry = {
+    entry = _entry(action, actor, model_set, file_digest, subject)
+    with (
+        guarded("written"),
+        head_following() as follow,
+        exclusive(open_trail(), "audit") as connection,
+    ):
+        require_own_trail(connection)
+        follow(_append(connection, entry))
+
+
+def _entry(
+    action: str, actor: Actor, model_set: str, file_digest: str, subject: str
+) -> dict[str, str]:
+    return {
         "actor": _printable(actor.name),
         "role": actor.role,
         "source": actor.source,
@@ -134,9 +156,55 @@ def record(
         "model_set": model_set,
         "subject": subject,
     }
-    with guarded("written"), exclusive(open_trail(), "audit") as connection:
-        head = _append(connection, entry)
-    advance_head_file(head)
+
+
+def continue_trail(*, actor: Actor) -> int:
+    """Go on from what is there with a trail that is not the one whose head was noted.
+
+    Deliberately, after a loss that no backup mends: the trail gets a line ``audit.continued`` with
+    the old head, which `verify` names from then on, and the old head file stays beside the new.
+    Every host whose state folder holds an old head needs it once.
+
+    Returns
+    -------
+    int
+        Number of the line.
+
+    Raises
+    ------
+    AccessError
+        If the actor may not.
+    AuditError
+        If the trail does go on from its head, or cannot be written.
+    """
+    require(actor, "audit")
+    with (
+        guarded("written"),
+        head_following(anew=True) as follow,
+        exclusive(open_trail(), "audit") as connection,
+    ):
+        subject = as_subject("head", _departed_from(connection))
+        head = _append(connection, _entry(CONTINUED, actor, "", "", subject))
+        keep_head_file(head[0])
+        follow(head)
+    return head[0]
+
+
+def _departed_from(connection: Connection) -> str:
+    """Return the head that the trail does not go on from, in the characters of an id."""
+    try:
+        require_own_trail(connection)
+    except AuditError:
+        try:
+            noted = read_head_file()
+        except AuditError:
+            return "unreadable"
+        sequence, digest = noted or table_head(connection)
+        return f"{sequence}:{digest[:16]}"
+    raise AuditError(
+        "The audit trail goes on from its noted head.",
+        remedy="There is nothing to accept; python -m resvae_core audit verify reads all of it.",
+    )
 
 
 def as_subject(kind: str, name: str) -> str:
@@ -146,9 +214,10 @@ def as_subject(kind: str, name: str) -> str:
 
 def entries(
     *,
+    actor: Actor,
     since: datetime | None = None,
     until: datetime | None = None,
-    actor: str = "",
+    who: str = "",
     action: str = "",
     limit: int | None = 1_000,
 ) -> pd.DataFrame:
@@ -156,9 +225,11 @@ def entries(
 
     Parameters
     ----------
+    actor
+        Who reads.
     since, until
         From when on, and before when; aware of their time zone.
-    actor
+    who
         Part of the name of who did it, whatever its case.
     action
         One of `ACTIONS`, or the part before its point.
@@ -172,12 +243,14 @@ def entries(
 
     Raises
     ------
+    AccessError
+        If the actor may not read the trail.
     AuditError
-        If the trail cannot be read.
+        If it cannot be read.
     """
     import pandas as pd
 
-    lines = find_lines(since=since, until=until, actor=actor, action=action, limit=limit)
+    lines = find_lines(actor=actor, since=since, until=until, who=who, action=action, limit=limit)
     columns = [column.name for column in LINES.columns]
     table = pd.DataFrame([asdict(line) for line in lines], columns=columns)
     table["time"] = pd.to_datetime(table["time"], utc=True, format="ISO8601")
@@ -186,23 +259,32 @@ def entries(
 
 def find_lines(
     *,
+    actor: Actor,
     since: datetime | None = None,
     until: datetime | None = None,
-    actor: str = "",
+    who: str = "",
     action: str = "",
     limit: int | None = 1_000,
 ) -> list[Line]:
     """Return what `entries` returns, as lines."""
+    require(actor, "audit")
     query = select(LINES).order_by(LINES.c.sequence.desc())
-    query = _filtered(query, since, until, actor, action)
+    query = _filtered(query, since, until, who, action)
     if limit is not None:
         query = query.limit(limit)
     with guarded("read"), open_trail().connect() as connection:
         return [Line(**row) for row in connection.execute(query).mappings()]
 
 
-def actors() -> list[str]:
-    """Return the names of everybody who is in the trail."""
+def actors(*, actor: Actor) -> list[str]:
+    """Return the names of everybody who is in the trail.
+
+    Raises
+    ------
+    AccessError
+        If the actor may not read it.
+    """
+    require(actor, "audit")
     query = select(LINES.c.actor).distinct().order_by(LINES.c.actor)
     with guarded("read"), open_trail().connect() as connection:
         return list(connection.execute(query).scalars())
@@ -233,16 +315,16 @@ def _printable(name: str) -> str:
     return "".join(mark if mark.isprintable() else "?" for mark in name)[:MAX_NAME]
 
 
-def _append(connection: Connection, entry: Mapping[str, str]) -> tuple[int, str]:
-    """Add one line after the head; return the new head."""
-    kept = connection.execute(select(HEAD.c.sequence, HEAD.c.digest)).first()
-    sequence, previous = (int(kept[0]), str(kept[1])) if kept else (0, GENESIS)
+def _append(connection: Connection, entry: Mapping[str, str]) -> Head:
+    """Add one line after the last; return the new head."""
+    sequence, previous = last_line(connection)
     time = datetime.now(UTC).isoformat(timespec="microseconds")
     line = Line(sequence + 1, time, **entry, previous=previous, digest="")
     values = {**asdict(line), "digest": line.expected_digest()}
     connection.execute(insert(LINES), values)
+    connection.execute(delete(HEAD))
     head = {"sequence": sequence + 1, "digest": values["digest"]}
-    connection.execute(update(HEAD).values(head) if kept else insert(HEAD).values(id=1, **head))
+    connection.execute(insert(HEAD).values(id=1, **head))
     return sequence + 1, str(values["digest"])
 
 
@@ -250,7 +332,7 @@ def _filtered(
     query: Select[tuple[object, ...]],
     since: datetime | None,
     until: datetime | None,
-    actor: str,
+    who: str,
     action: str,
 ) -> Select[tuple[object, ...]]:
     # times are texts of one form and one zone, so their order is that of time
@@ -258,8 +340,8 @@ def _filtered(
         query = query.where(LINES.c.time >= _utc(since))
     if until is not None:
         query = query.where(LINES.c.time < _utc(until))
-    if actor:
-        query = query.where(func.lower(LINES.c.actor).contains(actor.lower(), autoescape=True))
+    if who:
+        query = query.where(func.lower(LINES.c.actor).contains(who.lower(), autoescape=True))
     if action in ACTIONS:
         query = query.where(LINES.c.action == action)
     elif action:

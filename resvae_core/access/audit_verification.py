@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from resvae_core.access.audit_table import (
+    CONTINUED,
     GENESIS,
-    HEAD,
     LINES,
+    Head,
     Line,
     guarded,
     open_trail,
     read_head_file,
+    table_head,
 )
+from resvae_core.access.roles import Actor, require
 from resvae_core.errors import AuditError
 
 _BATCH = 2_000
@@ -51,11 +54,14 @@ class AuditReport:
         Digest of the last good line: worth noting down elsewhere.
     first_break
         The first line that is wrong, None where the trail is whole.
+    continued
+        Numbers of the good lines at which a steward went on with a trail that was cut or exchanged.
     """
 
     n_lines: int
     head: str
     first_break: Break | None = None
+    continued: tuple[int, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -64,35 +70,43 @@ class AuditReport:
 
     def sentence(self) -> str:
         """Say what was found, for a reader."""
-        if self.first_break is None:
-            return f"The trail is whole: {self.n_lines:,} lines, head {self.head[:16]}."
-        return f"Line {self.first_break.sequence:,}: {self.first_break.problem}."
+        if self.first_break is not None:
+            return f"Line {self.first_break.sequence:,}: {self.first_break.problem}."
+        whole = f"The trail is whole: {self.n_lines:,} lines, head {self.head[:16]}."
+        if not self.continued:
+            return whole
+        numbers = ", ".join(f"{number:,}" for number in self.continued)
+        return f"{whole} Lines before it were lost: a steward went on at line {numbers}."
 
 
-def verify() -> AuditReport:
+def verify(*, actor: Actor) -> AuditReport:
     """Read the whole trail and find the first line that is not as it was written.
 
     Raises
     ------
+    AccessError
+        If the actor may not read the trail.
     AuditError
-        If the trail cannot be read.
+        If it cannot be read.
     """
+    require(actor, "audit")
     noted = read_head_file()  # before the lines, of which there may be more by then
     with guarded("read"), _snapshot() as connection:
-        kept = connection.execute(select(HEAD.c.sequence, HEAD.c.digest)).first()
-        heads = {_TABLE: (int(kept[0]), str(kept[1])) if kept else (0, GENESIS)}
+        heads = {_TABLE: table_head(connection)}
         return _walk(connection, heads | ({"state folder": noted} if noted else {}))
 
 
-def require_whole() -> AuditReport:
+def require_whole(*, actor: Actor) -> AuditReport:
     """Verify the trail.
 
     Raises
     ------
+    AccessError
+        If the actor may not read it.
     AuditError
         Naming the first broken line, or if the trail cannot be read.
     """
-    report = verify()
+    report = verify(actor=actor)
     if report.first_break is not None:
         raise AuditError(
             report.sentence(),
@@ -111,11 +125,12 @@ def _snapshot() -> Iterator[Connection]:
         yield connection
 
 
-def _walk(connection: Connection, heads: Mapping[str, tuple[int, str]]) -> AuditReport:
+def _walk(connection: Connection, heads: Mapping[str, Head]) -> AuditReport:
     """Follow the chain from its first line on, then compare with where it should end."""
     n, digest, found = 0, GENESIS, {0: GENESIS}
     wanted = {sequence for sequence, _ in heads.values()}
     broken: list[Break] = []
+    continued: list[int] = []
     for line in _lines(connection):
         if problem := _problem(line, n + 1, digest):
             broken.append(Break(n + 1, problem))
@@ -123,8 +138,11 @@ def _walk(connection: Connection, heads: Mapping[str, tuple[int, str]]) -> Audit
         n, digest = line.sequence, line.digest
         if n in wanted:
             found[n] = digest
+        if line.action == CONTINUED:
+            continued.append(n)
     broken += _wrong_ends(n, heads, found) if not broken else _wrong_heads(n, heads, found)
-    return AuditReport(n, digest, min(broken, key=lambda one: one.sequence, default=None))
+    first = min(broken, key=lambda one: one.sequence, default=None)
+    return AuditReport(n, digest, first, tuple(continued))
 
 
 def _lines(connection: Connection) -> Iterator[Line]:
@@ -147,9 +165,7 @@ def _problem(line: Line, expected: int, previous: str) -> str:
     return ""
 
 
-def _wrong_heads(
-    n: int, heads: Mapping[str, tuple[int, str]], found: Mapping[int, str]
-) -> list[Break]:
+def _wrong_heads(n: int, heads: Mapping[str, Head], found: Mapping[int, str]) -> list[Break]:
     """Return the good lines that are not those which were noted as the head."""
     return [
         Break(sequence, f"it is not the line that the head in the {place} names")
@@ -158,9 +174,7 @@ def _wrong_heads(
     ]
 
 
-def _wrong_ends(
-    n: int, heads: Mapping[str, tuple[int, str]], found: Mapping[int, str]
-) -> list[Break]:
+def _wrong_ends(n: int, heads: Mapping[str, Head], found: Mapping[int, str]) -> list[Break]:
     """Return what is wrong with the end of a trail whose lines follow each other."""
     cut = [
         Break(n + 1, f"it is missing: by the head in the {place} there were {sequence:,} lines")

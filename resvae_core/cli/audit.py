@@ -36,13 +36,13 @@ def list_lines(
 ) -> None:
     """List the latest lines, or write all that match to a file."""
     filters = audit.Filters(
-        since=_moment(since), until=_moment(until), actor=who, action=_action(action)
+        since=_moment(since), until=_moment(until), who=who, action=_action(action)
     )
     if csv is not None:
         audit.record("export.audit", actor=COMMAND_LINE, subject="table:audit")
-        write_table(audit.entries(**filters, limit=None), csv)
+        write_table(audit.entries(actor=COMMAND_LINE, **filters, limit=None), csv)
         return
-    for line in reversed(audit.find_lines(**filters, limit=SHOWN)):
+    for line in reversed(audit.find_lines(actor=COMMAND_LINE, **filters, limit=SHOWN)):
         parts = (line.subject, line.model_set, line.file_digest[:12])
         typer.echo(
             f"{line.sequence:>6}  {line.time[:19].replace('T', ' ')}  {line.actor} ({line.role})  "
@@ -53,9 +53,20 @@ def list_lines(
 @program.command("verify")
 def verify() -> None:
     """Read every line; exit code 2 and the first broken line if one was changed or is missing."""
-    report = audit.require_whole()
+    report = audit.require_whole(actor=COMMAND_LINE)
     typer.echo(report.sentence())
     typer.echo(f"Worth noting down elsewhere: {report.n_lines} {report.head}")
+
+
+@program.command("continue")
+def go_on() -> None:
+    """Go on with a trail that was cut or exchanged, from what is there: where no backup mends it.
+
+    Nothing can be recorded until then. The trail gets a line that says so, with the head that was
+    noted before, and the old head file is kept. With several state folders, run it in each.
+    """
+    number = audit.continue_trail(actor=COMMAND_LINE)
+    typer.echo(f"The trail goes on: line {number} says that it does not follow its noted head.")
 
 
 def _moment(text: str) -> datetime | None:

@@ -91,7 +91,7 @@ def compare(identifier: SetArgument, against: AgainstOption = None) -> None:
     """Compare a set with the active one: paired tests, controls, and what cannot be compared.
 
     Prints CSV: split, model, metric, difference (the set minus the other), lower, upper (95 %), n,
-    p_value, p_holm, test.
+    p_value, p_holm, test. Where drugs are paired, not folds, only difference and n are given.
     """
     from resvae_core.registry.comparison import compare_sets
 
@@ -128,9 +128,16 @@ def promote(
 
 
 @program.command("rollback")
-def rollback() -> None:
+def rollback(
+    expected: Annotated[
+        str | None,
+        typer.Option("--from", help="Id of the set that is active; refused if another one is."),
+    ] = None,
+) -> None:
     """Make the set active that was so before; works where the active one is broken as well."""
-    typer.echo(f"Active: {_line(library.roll_back(actor=COMMAND_LINE))}")
+    before = library.active_id() if expected is None else expected
+    typer.echo(f"Was active: {before or 'not known'}", err=True)
+    typer.echo(f"Active: {_line(library.roll_back(actor=COMMAND_LINE, expected=before))}")
 
 
 @program.command("archive")

@@ -10,12 +10,12 @@ import typer
 
 from resvae_core.access.preferences import import_settings, reset_settings, save_settings
 from resvae_core.access.roles import COMMAND_LINE
+from resvae_core.durable_files import write_text
 from resvae_core.errors import ConfigError
 from resvae_core.settings import (
     load_settings,
     overrides,
     parse_value,
-    replace_file,
     saved_settings,
     to_toml,
     with_values,
@@ -51,7 +51,7 @@ def export(file: Annotated[Path, typer.Argument(help="TOML file to write.")]) ->
     """Write the saved settings to a file, with what each means."""
     settings = saved_settings()
     try:
-        replace_file(file, to_toml(settings))
+        write_text(file, to_toml(settings))
     except OSError as error:
         raise ConfigError(
             f"{file} cannot be written ({error.strerror}).", remedy="Choose another file."

@@ -55,17 +55,25 @@ class CohortFile:
         Of the whole file.
     groups
         Samples in each row group.
+    mtime_ns
+        When it was last written, as the file system says, before it was read.
     """
 
     name: str
     size: int
     sha256: str
     groups: tuple[int, ...]
+    mtime_ns: int = 0
 
     @property
     def n_samples(self) -> int:
         """Samples in all row groups."""
         return sum(self.groups)
+
+    def is_at(self, path: Path) -> bool:
+        """Tell whether size and time of the file at a path are this one's, without reading it."""
+        found = path.stat()
+        return (found.st_size, found.st_mtime_ns) == (self.size, self.mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -99,12 +107,15 @@ class Cohort:
         Column of the samples' names.
     columns
         Columns that the genes asked for are read from.
+    named
+        Whether messages call files by name, or by number: a name may be a patient's.
     """
 
     folder: Path
     files: tuple[CohortFile, ...]
     sample_column: str
     columns: tuple[str, ...]
+    named: bool = True
 
     @property
     def n_samples(self) -> int:
@@ -213,7 +224,40 @@ class Cohort:
 
     def label(self, file: int) -> str:
         """Return what messages call a file."""
-        return self.files[file].name
+        return _label(self.files[file].name, file, len(self.files), self.named)
+
+    def require_untouched(self, files: Collection[int]) -> None:
+        """Check size and time of some files, without reading them.
+
+        Raises
+        ------
+        InputDataError
+            If one has been written since the cohort was opened, or is gone.
+        """
+        for number in files:
+            try:
+                same = self.files[number].is_at(self.folder / self.files[number].name)
+            except OSError as error:
+                raise _changed(self.label(number)) from error
+            if not same:
+                raise _changed(self.label(number))
+
+    def require_unchanged(self) -> None:
+        """Read every file again and compare it with what it was when the cohort was opened.
+
+        Raises
+        ------
+        InputDataError
+            If one is another, or is gone.
+        """
+        for number, file in enumerate(self.files):
+            path = self.folder / file.name
+            try:
+                same = path.stat().st_size == file.size and file_digest(path) == file.sha256
+            except OSError as error:
+                raise _changed(self.label(number)) from error
+            if not same:
+                raise _changed(self.label(number))
 
     def _compare(self, suspects: NDArray[np.uint64]) -> None:
         """Raise if two of the samples with these hashes have the same name."""
@@ -243,10 +287,10 @@ class Cohort:
         groups = np.flatnonzero((edges[1:] > piece.start) & (edges[:-1] < piece.stop))
         if not len(groups):
             return
-        path = self.folder / file.name
-        with _reading(path, file.name) as parquet:
-            if path.stat().st_size != file.size or parquet.metadata.num_rows != file.n_samples:
-                raise _changed(file.name)
+        path, label = self.folder / file.name, self.label(piece.file)
+        with _reading(path, label) as parquet:
+            if not file.is_at(path) or parquet.metadata.num_rows != file.n_samples:
+                raise _changed(label)
             at = int(edges[groups[0]])
             for found in parquet.iter_batches(
                 batch, row_groups=groups.tolist(), columns=columns, use_threads=False
@@ -297,7 +341,7 @@ class NamesDigest:
         return self._digest.hexdigest()
 
 
-def open_cohort(path: Path, genes: Collection[str]) -> Cohort:
+def open_cohort(path: Path, genes: Collection[str], *, named: bool = True) -> Cohort:
     """Look at a Parquet file, or at all those below a folder, without reading values.
 
     Parameters
@@ -306,6 +350,8 @@ def open_cohort(path: Path, genes: Collection[str]) -> Cohort:
         A file; or a folder, whose files ``*.parquet`` hold the same columns.
     genes
         Current symbols of the genes that are wanted.
+    named
+        Whether messages call files by name, or by number: a name may be a patient's.
 
     Raises
     ------
@@ -315,38 +361,60 @@ def open_cohort(path: Path, genes: Collection[str]) -> Cohort:
     GeneCoverageError
         If no column is one of the genes.
     """
-    folder, names = _list_files(path)
+    folder, names = _list_files(path, named)
+    labels = [_label(name, number, len(names), named) for number, name in enumerate(names)]
     schemas, files = [], []
-    for name in names:
-        with _reading(folder / name, name) as parquet:
-            schemas.append(parquet.schema_arrow)
-            metadata = parquet.metadata
-            groups = [metadata.row_group(k).num_rows for k in range(metadata.num_row_groups)]
-        size = (folder / name).stat().st_size
-        files.append(CohortFile(name, size, file_digest(folder / name), tuple(groups)))
-    sample_column = _sample_column(schemas[0], names[0])
+    for name, label in zip(names, labels, strict=True):
+        file, schema = _look_at(folder, name, label)
+        files.append(file)
+        schemas.append(schema)
+    sample_column = _sample_column(schemas[0], labels[0])
     columns = _gene_columns(schemas[0].names, sample_column, genes)
-    for schema, name in zip(schemas, names, strict=True):
-        _require_columns(schema, name, sample_column, columns, set(schemas[0].names))
+    for schema, label in zip(schemas, labels, strict=True):
+        _require_columns(schema, label, sample_column, columns, set(schemas[0].names))
     if not sum(file.n_samples for file in files):
         raise InputDataError(
             "The input holds no samples.", remedy="Name files that have at least one row."
         )
-    return Cohort(folder, tuple(files), sample_column, tuple(columns))
+    return Cohort(folder, tuple(files), sample_column, tuple(columns), named)
 
 
-def _list_files(path: Path) -> tuple[Path, list[str]]:
+def list_parquet(folder: Path) -> list[str]:
+    """Return the paths below a folder of the Parquet files of a cohort, in order.
+
+    Names that begin with ``.`` or ``_`` are left out.
+    """
+    return sorted(
+        file.relative_to(folder).as_posix()
+        for file in folder.rglob("*.parquet")
+        if not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+    )
+
+
+def _look_at(folder: Path, name: str, label: str) -> tuple[CohortFile, Any]:
+    """Return a file as it is now, and its schema."""
+    with _reading(folder / name, label) as parquet:
+        metadata, schema = parquet.metadata, parquet.schema_arrow
+        groups = tuple(metadata.row_group(k).num_rows for k in range(metadata.num_row_groups))
+        # before the digest: who writes meanwhile leaves another time
+        found = (folder / name).stat()
+        digest = file_digest(folder / name)
+    return CohortFile(name, found.st_size, digest, groups, found.st_mtime_ns), schema
+
+
+def _label(name: str, number: int, n_files: int, named: bool) -> str:
+    return name if named else f"file {number + 1} of {n_files}"
+
+
+def _list_files(path: Path, named: bool) -> tuple[Path, list[str]]:
     """Return a folder and the names of its files, in order."""
     if path.is_file():
         return path.parent, [path.name]
-    found = sorted(
-        file.relative_to(path).as_posix()
-        for file in path.rglob("*.parquet")
-        if not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
-    )
+    found = list_parquet(path)
     if not found:
+        where = f"{'in' if path.is_dir() else 'at'} {path.name!r}" if named else "in the input"
         raise InputDataError(
-            f"There is no Parquet file {'in' if path.is_dir() else 'at'} {path.name!r}.",
+            f"There is no Parquet file {where}.",
             remedy="Name a Parquet file, or a folder of files that end in .parquet.",
         )
     return path, found
@@ -432,7 +500,7 @@ def _require_columns(
         raise InputDataError(
             f"The sample names of {name} are of type {schema.field(sample_column).type}; text was "
             "expected.",
-            remedy=f"Write the column {sample_column} as text.",
+            remedy="Write the names of samples as text.",
         )
 
 

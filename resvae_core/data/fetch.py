@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,6 @@ from resvae_core.data.download import (
 )
 from resvae_core.data.files import file_digest
 from resvae_core.data.formats import require_form
-from resvae_core.data.locks import only_one
 from resvae_core.data.receipts import (
     FETCHED,
     LOCK_FILE,
@@ -48,7 +47,9 @@ from resvae_core.data.receipts import (
     staged_path,
 )
 from resvae_core.data.sources import DataSet, RemoteFile, find_data_set, load_data_sets, with_needs
+from resvae_core.durable_files import writing
 from resvae_core.errors import ArtifactError, ConfigError, DownloadError, JobCancelledError
+from resvae_core.process_locks import only_one
 
 State = Literal["installed", "partial", "missing", "altered"]
 READ_ONLY = PROJECT_ROOT.parent / "shared" / "data"
@@ -188,7 +189,9 @@ def fetch_data_set(
     ConfigError
         If a licence was not accepted, or the folder must not be written.
     DownloadError
-        If a file cannot be fetched or written, or somebody else fetches the same set.
+        If a file cannot be fetched or written.
+    BusyError
+        If somebody else fetches the same set.
     ArtifactError
         If a file is not what it should be; what was installed before stays.
     JobCancelledError
@@ -225,10 +228,22 @@ def verify_data_set(key: str, folder: Path) -> list[FileCheck]:
     ]
 
 
-def remove_data_set(key: str, folder: Path) -> int:
+def remove_data_set(
+    key: str, folder: Path, *, before_remove: Callable[[], None] = lambda: None
+) -> int:
     """Remove the files of a data set, its receipt, and what had arrived of it.
 
     Files that were put there by hand, which no receipt knows, stay.
+
+    Parameters
+    ----------
+    key
+        As in `sources.load_data_sets`.
+    folder
+        The data folder.
+    before_remove
+        Called when nobody else works on the set and the folder can be written; what it raises keeps
+        the files.
 
     Returns
     -------
@@ -242,13 +257,16 @@ def remove_data_set(key: str, folder: Path) -> int:
     ArtifactError
         If nothing of it is there.
     DownloadError
-        If somebody fetches it at this moment, or a file cannot be removed.
+        If a file cannot be removed.
+    BusyError
+        If somebody fetches it at this moment.
     """
     data_set = find_data_set(key)
     status = _status(folder, data_set)
     if status.state == "missing":
         raise _not_installed(data_set)
     with _alone(folder, data_set.key), _as_download_error(folder):
+        before_remove()
         finish_installation(folder, data_set.key)
         receipt = read_receipt(folder, data_set.key)
         for file in receipt.files if receipt else ():
@@ -330,17 +348,13 @@ class _Delivery:
                 remedy="Put all files of the data set there, under their official names.",
             )
         staged.parent.mkdir(parents=True, exist_ok=True)
-        part = staged.with_name(staged.name + ".copy")
-        with given.open("rb") as read, part.open("wb") as write:
+        with given.open("rb") as read, writing(staged) as write:
             while chunk := read.read(1 << 20):
                 if self.cancelled is not None and self.cancelled():
                     raise JobCancelledError(
                         f"Copying {given.name} was cancelled.", remedy="Start it again."
                     )
                 write.write(chunk)
-            write.flush()
-            os.fsync(write.fileno())
-        part.replace(staged)
 
 
 def _voucher(file: RemoteFile, host_states_it: bool) -> Voucher:
@@ -419,9 +433,10 @@ class _Meter:
 def _alone(folder: Path, key: str) -> Iterator[None]:
     """Hold the lock of a data set."""
     own = receipt_folder(folder, key)
-    with _as_download_error(folder):
-        own.mkdir(parents=True, exist_ok=True)
-    with only_one(own / LOCK_FILE, what=f"fetch or remove {key}"):
+    with ExitStack() as held:
+        with _as_download_error(folder):
+            own.mkdir(parents=True, exist_ok=True)
+            held.enter_context(only_one(own / LOCK_FILE, what=f"fetch or remove {key}"))
         yield
 
 

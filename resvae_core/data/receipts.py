@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -17,9 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from resvae_core.config import ARRIVING
-from resvae_core.data.files import file_digest, write_json
-from resvae_core.data.locks import only_one
+from resvae_core.data.files import file_digest
+from resvae_core.durable_files import write_json
 from resvae_core.errors import ArtifactError
+from resvae_core.process_locks import only_one
 
 FETCHED = ARRIVING
 RECEIPT_FILE = "installed.json"
@@ -114,11 +114,8 @@ def read_receipt(folder: Path, key: str) -> Receipt | None:
 
 def write_receipt(path: Path, receipt: Receipt) -> None:
     """Write a receipt, whole or not at all."""
-    staged = path.with_name(path.name + ".partial")
-    write_json(staged, asdict(receipt))
-    with staged.open("rb") as stream:
-        os.fsync(stream.fileno())
-    staged.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, asdict(receipt))
 
 
 def read_receipts(folder: Path) -> dict[str, Receipt]:
@@ -129,15 +126,6 @@ def read_receipts(folder: Path) -> dict[str, Receipt]:
         if receipt is not None:
             found[receipt.key] = receipt
     return found
-
-
-def find_file(folder: Path, path: str) -> tuple[Receipt, FileReceipt] | None:
-    """Return the receipts of a file and of its data set; None for a file that was not fetched."""
-    for receipt in read_receipts(folder).values():
-        for file in receipt.files:
-            if file.path == path:
-                return receipt, file
-    return None
 
 
 def check_file(folder: Path, file: FileReceipt, *, read: bool = False) -> FileState:

@@ -43,6 +43,9 @@ MISASSIGNED_LINES = {
 MERGED_LABELS = {"COAD/READ": "COREAD"}
 
 
+SYNTHETIC = "synthetic"
+"""What ``expr_source`` says of a line that was drawn from a generator."""
+
 RuleName = Literal["catalogue", "lowest_share"]
 
 
@@ -84,12 +87,15 @@ class Survey:
         Genes whose expression is installed.
     genome_wide
         Whether they are those of official files, rather than the development data's panel.
+    synthetic
+        As `TrainingSet.synthetic`.
     """
 
     screen: Screen
     n_sites: int
     n_genes: int
     genome_wide: bool
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,8 @@ class TrainingSet:
     releases
         File name to the release that it is of, and when it was installed, for files that were
         fetched; empty for the development data.
+    synthetic
+        Whether lines were drawn from a generator: then nothing here counts as a measurement.
     """
 
     expression: Expression
@@ -120,10 +128,14 @@ class TrainingSet:
     sources: pd.DataFrame
     label_rule: LabelRule = CATALOGUE_RULE
     releases: Mapping[str, str] = field(default_factory=dict)
+    synthetic: bool = False
 
     def describe_sources(self) -> str:
-        """Say in one sentence how many measurements come from which release."""
+        """Say in one sentence how many measurements come from which release, or that none does."""
         totals = self.sources.sum()
+        if self.synthetic:
+            n_pairs = f"{int(totals.sum()):,} made-up pairs of line and drug"
+            return f"Synthetic data, no measurement: {n_pairs}."
         parts = [f"{count:,} from {name}" for name, count in totals.items() if count]
         return f"{int(totals.sum()):,} measured pairs of line and drug: {', '.join(parts)}."
 
@@ -161,7 +173,14 @@ def load_training_set(folder: Path, *, include_release_82: bool = True) -> Train
     digests = {name: file_digest(folder / name) for name in names}
     require_intact(folder, [folder / name for name in names], digests)
     releases = _releases(folder, names)
-    return TrainingSet(Expression(values), screen, digests, sources, releases=releases)
+    return TrainingSet(
+        Expression(values),
+        screen,
+        digests,
+        sources,
+        releases=releases,
+        synthetic="expr_source" in lines and bool(lines["expr_source"].eq(SYNTHETIC).any()),
+    )
 
 
 def survey(folder: Path) -> Survey:
@@ -176,7 +195,7 @@ def survey(folder: Path) -> Survey:
         training_set = load_training_set(folder)
         n_sites = read_sites(folder, training_set).nunique()
         n_genes = len(training_set.expression.genes)
-        return Survey(training_set.screen, n_sites, n_genes, False)
+        return Survey(training_set.screen, n_sites, n_genes, False, training_set.synthetic)
     found = _find_official(folder)
     ids, n_genes = depmap.read_outline(found[0])
     lines, response = _official_lines(found, ids)

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from resvae_core.config import CATALOG, encoders_folder
 from resvae_core.data.download import ONCE, Cancelled, Patience, Progress, download
 from resvae_core.data.files import file_digest
+from resvae_core.durable_files import write_json
 from resvae_core.errors import ArtifactError, CatalogError, ConfigError, DownloadError
 
 DIGESTS_FILE = "digests.json"
@@ -399,10 +400,8 @@ def _write_digests(folder: Path, digests: dict[str, FileDigest]) -> None:
         digest.path: {"sha256": digest.sha256, "voucher": digest.voucher}
         for digest in digests.values()
     }
-    part = folder / (DIGESTS_FILE + ".part")
     try:
-        part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        part.replace(folder / DIGESTS_FILE)
+        write_json(folder / DIGESTS_FILE, document)
     except OSError as error:
         raise ArtifactError(
             f"The digests of the weights could not be written to {folder} ({error.strerror}).",

@@ -19,9 +19,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from resvae_core.data.splits import Fold
+from resvae_core.durable_files import write_bytes
 from resvae_core.encoders.catalog import load_encoder
 from resvae_core.errors import ArtifactError
 from resvae_core.models.base import ResponseModel, Samples
@@ -95,9 +96,8 @@ def keep(held_out: HeldOut, path: Path) -> None:
     if held_out.sets is not None:
         arrays["sets"] = held_out.sets
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial)
-    partial.replace(path)
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_bytes(path, save(contiguous))
 
 
 def read(path: Path, kind: str, fold: Fold, drugs: Iterable[str]) -> HeldOut:

@@ -259,7 +259,8 @@ def best_model(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
     """Return the model with the highest within-tissue ROC AUC on left-out cell lines.
 
     The clinician knows the tissue already: what a model adds to it decides who speaks first. The
-    first of `kinds` where nothing was judged.
+    first of `kinds` where none has that figure: nothing was judged, or no tissue holds both
+    classes of any drug.
     """
     if summary.empty:
         return kinds[0]
@@ -267,8 +268,9 @@ def best_model(summary: pd.DataFrame, kinds: Sequence[str]) -> str:
         (summary["split"] == LEAVE_CELL_LINE_OUT)
         & (summary["metric"] == "within_tissue_roc_auc")
         & summary["model"].isin(kinds)
+        & summary["mean"].notna()
     ]
-    return str(rows.loc[rows["mean"].idxmax(), "model"])
+    return kinds[0] if rows.empty else str(rows.loc[rows["mean"].idxmax(), "model"])
 
 
 def reliability(table: pd.DataFrame) -> pd.DataFrame:

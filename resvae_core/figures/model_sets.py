@@ -85,7 +85,8 @@ def set_metrics(table: pd.DataFrame, *, split: str, metric: str) -> go.Figure:
         height=len(words) * _ROW_PX + 150,
         notes=[
             f"Split: {split.replace('_', ' ')}; mean with 95 % interval. The intervals are of each "
-            "set alone: whether the sets differ is said by the paired tests, not by overlap."
+            "set alone: whether the sets differ is said by paired tests, where there can be any, "
+            "not by overlap."
         ],
         top=60,
         bottom=60,

@@ -38,6 +38,7 @@ def main() -> int:
         Path(work["folder"]),
         actor_name=work["actor_name"],
         attempt=work["attempt"],
+        memory_gb=work["memory_gb"],
         send=send,
     )
     signal.signal(signal.SIGTERM, lambda number, frame: context.stop())
@@ -62,7 +63,7 @@ def _tell_failure(send: Callable[[dict[str, Any]], None], error: Exception) -> N
     reference, kind = secrets.token_hex(4), type(error).__name__
     send({"log": f"{kind}, reference {reference}:"})
     for frame in traceback.extract_tb(error.__traceback__):
-        send({"log": f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}"})
+        send({"log": f"at {Path(frame.filename).name}:{frame.lineno} in {frame.name}"})
     message = f"The job failed ({kind}, reference {reference})."
     send({"outcome": {"error": [message, REPORT]}})
 

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from resvae_core.errors import JobCancelledError
+from resvae_core.jobs.lines import one_line
 
 if TYPE_CHECKING:
     from resvae_core.engine.engine import Engine
 
 REPORT_SECONDS = 0.2
 """Progress is told at most this often, unless the step changes or ends."""
-LOG_CHARACTERS = 400
+MAIN_GB = 1.0
+"""Memory that a task's own process keeps where it shares a job's with worker processes."""
 
 
 class JobContext:
@@ -34,6 +36,8 @@ class JobContext:
         Who asked for it.
     attempt
         1 for the first run, more after an interruption.
+    memory_gb
+        What its processes may use together; None where nobody watches.
     send
         Takes what is reported, as small JSON documents.
     """
@@ -46,6 +50,7 @@ class JobContext:
         *,
         actor_name: str = "",
         attempt: int = 1,
+        memory_gb: float | None = None,
         send: Callable[[dict[str, Any]], None],
     ) -> None:
         self.id = id
@@ -53,6 +58,7 @@ class JobContext:
         self.folder = folder
         self.actor_name = actor_name
         self.attempt = attempt
+        self.memory_gb = memory_gb
         self.sent: list[dict[str, Any]] = []
         self._send = send
         self._stop = threading.Event()
@@ -98,19 +104,19 @@ class JobContext:
             If the job is to stop.
         """
         self.check()
-        changed = step is not None and step != self._step
-        self._step = self._step if step is None else step
+        before = self._step
+        self._step = self._step if step is None else one_line(step)
         self._done = self._done if done is None else int(done)
         self._total = self._total if total is None else int(total)
         values = {name: float(value) for name, value in (metrics or {}).items()}
         if epoch is not None and values:
             self._send({"points": [[series, int(epoch), *item] for item in values.items()]})
-        if changed or self._done == self._total or values or self._is_due():
+        if self._step != before or self._done == self._total or values or self._is_due():
             self._tell(epoch, values)
 
     def log(self, text: str) -> None:
         """Add a line to the job's log. Never values or names of patients."""
-        self._send({"log": " ".join(text.split())[:LOG_CHARACTERS]})
+        self._send({"log": one_line(text)})
 
     def describe(
         self,
@@ -141,11 +147,23 @@ class JobContext:
         """Ask the task to stop at its next `check` or `report`."""
         self._stop.set()
 
-    def engine(self) -> AbstractContextManager[Engine]:
-        """Open the engine of this installation's settings."""
+    def engine(self, n_workers: int | None = None) -> AbstractContextManager[Engine]:
+        """Open the engine of this installation's settings, in the job's folder and memory.
+
+        Parameters
+        ----------
+        n_workers
+            Worker processes of this machine; None: as the settings say.
+        """
         from resvae_core.engine.engine import open_engine
 
-        return open_engine()
+        return open_engine(n_workers=n_workers, folder=self.folder, memory_gb=self._for_workers())
+
+    def _for_workers(self) -> float | None:
+        """Return the memory of all workers, in GB: what this process leaves, at least half."""
+        if self.memory_gb is None:
+            return None
+        return max(self.memory_gb - MAIN_GB, self.memory_gb / 2)
 
     def _is_due(self) -> bool:
         return time.monotonic() - self._told >= REPORT_SECONDS

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +21,11 @@ from resvae_core.data import fetch as fetching
 from resvae_core.data import gene_sets
 from resvae_core.data.download import PATIENT, Cancelled, Patience, Progress
 from resvae_core.data.fetch import State, install_folder
-from resvae_core.data.locks import only_one
 from resvae_core.data.receipts import VOUCHED, FileReceipt
 from resvae_core.data.sources import find_data_set, load_data_sets, unknown_key, with_needs
 from resvae_core.encoders import weights as encoders
 from resvae_core.errors import ArtifactError, DownloadError
+from resvae_core.process_locks import only_one
 
 Kind = Literal["data", "gene sets", "encoder"]
 
@@ -202,6 +202,10 @@ def remove(key: str, *, actor: Actor, folder: Path | None = None) -> None:
         If the actor may not.
     CatalogError, ArtifactError
         If there is no such entry, or nothing of it is there.
+    DownloadError
+        If its folder cannot be written.
+    BusyError
+        If somebody fetches it at this moment.
     """
     require(actor, "fetch")
     shelf = _shelf(key, folder)
@@ -210,8 +214,11 @@ def remove(key: str, *, actor: Actor, folder: Path | None = None) -> None:
             f"{key!r} is not installed, so there is nothing to remove.",
             remedy="`data list` shows what is installed.",
         )
-    record("data.removed", actor=actor, subject=as_subject("data", key.lower()))
-    shelf.remove(key.lower())
+
+    def note() -> None:
+        record("data.removed", actor=actor, subject=as_subject("data", key.lower()))
+
+    shelf.remove(key.lower(), note)
 
 
 def _shelves(folder: Path | None) -> list[_Shelf]:
@@ -242,7 +249,8 @@ class _Shelf(ABC):
     def verify(self, key: str) -> list[FileFact]: ...
 
     @abstractmethod
-    def remove(self, key: str) -> None: ...
+    def remove(self, key: str, note: Callable[[], None]) -> None:
+        """Remove it; `note` is called when nothing stands in the way any more."""
 
 
 class _DataShelf(_Shelf):
@@ -302,8 +310,8 @@ class _DataShelf(_Shelf):
             for file in fetching.verify_data_set(key, self._folder)
         ]
 
-    def remove(self, key: str) -> None:
-        fetching.remove_data_set(key, self._folder)
+    def remove(self, key: str, note: Callable[[], None]) -> None:
+        fetching.remove_data_set(key, self._folder, before_remove=note)
 
 
 class _GeneSetShelf(_Shelf):
@@ -343,8 +351,8 @@ class _GeneSetShelf(_Shelf):
         folder = gene_sets.gene_sets_folders()[0]
         if self.entry(key).state == "installed" and not request.again:
             return []
-        record("data.fetched", actor=actor, subject=as_subject("data", key))
         with _held(folder, key):
+            record("data.fetched", actor=actor, subject=as_subject("data", key))
             if request.source is not None:
                 found = gene_sets.place_reactome(
                     request.source / f"{gene_sets.REACTOME}.gmt.zip", folder
@@ -362,8 +370,9 @@ class _GeneSetShelf(_Shelf):
         digest = gene_sets.verify_reactome()
         return [FileFact(f"{gene_sets.REACTOME}.gmt", "intact", digest, VOUCHED["first use"])]
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str, note: Callable[[], None]) -> None:
         with _held(gene_sets.gene_sets_folders()[0], key):
+            note()
             gene_sets.remove_reactome()
 
 
@@ -406,8 +415,8 @@ class _EncoderShelf(_Shelf):
         found = self._find(key)
         if _encoder_state(found) == "installed" and not request.again:
             return []
-        record("data.fetched", actor=actor, subject=as_subject("data", key))
         with _held(found.folder, key):
+            record("data.fetched", actor=actor, subject=as_subject("data", key))
             digests = encoders.fetch_weights(
                 found,
                 accept_licence=request.accept_licence,
@@ -421,9 +430,10 @@ class _EncoderShelf(_Shelf):
     def verify(self, key: str) -> list[FileFact]:
         return [_encoder_fact(one) for one in encoders.verify_weights(self._find(key))]
 
-    def remove(self, key: str) -> None:
+    def remove(self, key: str, note: Callable[[], None]) -> None:
         found = self._find(key)
         with _held(found.folder, key):
+            note()
             encoders.remove_weights(found)
 
     def _find(self, key: str) -> encoders.EncoderWeights:
@@ -460,16 +470,19 @@ def _encoder_fact(digest: encoders.FileDigest) -> FileFact:
 _LOCK = "lock"
 
 
-def _held(folder: Path, key: str) -> AbstractContextManager[None]:
-    """Return the lock of what lies in a folder of its own."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DownloadError(
-            f"{folder} cannot be written ({error.strerror}).",
-            remedy="Check its permissions, or choose another folder.",
-        ) from error
-    return only_one(folder / _LOCK, what=f"fetch or remove {key}")
+@contextmanager
+def _held(folder: Path, key: str) -> Iterator[None]:
+    """Hold the lock of what lies in a folder of its own."""
+    with ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held.enter_context(only_one(folder / _LOCK, what=f"fetch or remove {key}"))
+        except OSError as error:
+            raise DownloadError(
+                f"{folder} cannot be written ({error.strerror}).",
+                remedy="Check its permissions, or choose another folder.",
+            ) from error
+        yield
 
 
 def _fact(file: FileReceipt) -> FileFact:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -36,6 +37,8 @@ class Watch:
         self._start = time.monotonic()
         self._look = self._start
         self._disk = self._start + LOOK_SECONDS
+        self._measuring: threading.Thread | None = None
+        self._measured: tuple[float, float] | None = None  # GB written, GB free
 
     def look(self) -> JobError | None:
         """Return what was exceeded; None if nothing was, or if the last look was just now."""
@@ -43,11 +46,23 @@ class Watch:
         if now < self._look:
             return None
         self._look = now + LOOK_SECONDS
-        found = self._time(now) or self._memory()
-        if found is None and now >= self._disk:
+        if now >= self._disk:
             self._disk = now + DISK_SECONDS
-            found = self._space()
-        return found
+            self._measure()
+        return self._time(now) or self._memory() or self._space()
+
+    def _measure(self) -> None:
+        """Measure in a thread: a large folder takes long, and a disk may not answer at all."""
+        if self._measuring is None or not self._measuring.is_alive():
+            self._measuring = threading.Thread(target=self._walk, name="disk", daemon=True)
+            self._measuring.start()
+
+    def _walk(self) -> None:
+        try:
+            free = shutil.disk_usage(self._folder).free
+        except OSError:
+            return  # its own reading and writing fails then, and says why
+        self._measured = folder_size(self._folder) / GB, free / GB
 
     def _time(self, now: float) -> JobError | None:
         if now - self._start <= self._limits.hours * 3600:
@@ -69,14 +84,15 @@ class Watch:
         )
 
     def _space(self) -> JobError | None:
-        used = folder_size(self._folder) / GB
+        if self._measured is None:
+            return None
+        used, free = self._measured
         if used > self._limits.disk_gb:
             return JobError(
                 f"The job wrote {used:.1f} GB; its limit is {self._limits.disk_gb:g} GB.",
                 remedy="Raise the disk limit of jobs in the settings, or give it less to do; then "
                 "start it again.",
             )
-        free = shutil.disk_usage(self._folder).free / GB
         if free >= FREE_GB:
             return None
         return JobError(

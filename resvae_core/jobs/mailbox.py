@@ -7,9 +7,12 @@ import threading
 import time
 from typing import IO, Any
 
+from resvae_core.jobs.lines import one_line
 from resvae_core.jobs.store import News
 
 STEP_CHARACTERS = 200
+SERIES_CHARACTERS, NAME_CHARACTERS = 200, 64
+"""Of a point of a curve, as the columns of the table are."""
 MAX_WAITING = 20_000
 """Log lines, and points of curves, that are kept while the database is away."""
 
@@ -66,9 +69,10 @@ class Mailbox:
             self._news.progress |= self._progress(document["progress"])
         elif "points" in document:
             for series, epoch, name, value in document["points"]:
-                self._news.points[series, epoch, name] = value
+                key = one_line(series, SERIES_CHARACTERS), epoch, one_line(name, NAME_CHARACTERS)
+                self._news.points[key] = value
         elif "log" in document:
-            self._news.log.append((time.time(), document["log"]))
+            self._news.log.append((time.time(), one_line(document["log"])))
         elif "describe" in document:
             self._news.progress |= _columns(document["describe"])
         elif "outcome" in document:
@@ -89,7 +93,7 @@ def _columns(told: dict[str, Any]) -> dict[str, Any]:
     """Return values as the columns hold them."""
     columns = dict(told)
     if "step" in columns:
-        columns["step"] = columns["step"][:STEP_CHARACTERS]
+        columns["step"] = one_line(columns["step"], STEP_CHARACTERS)
     for name in {"metrics", "data_digests"} & set(columns):
         columns[name] = json.dumps(columns[name])
     return columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from resvae_core.database import saying_when_away
 from resvae_core.errors import ConfigError, JobError
 from resvae_core.jobs import recovery, store
 from resvae_core.jobs.launch import start_missing_workers
+from resvae_core.jobs.lines import one_line
 from resvae_core.jobs.record import JobRecord, Limits, LogLine, State
 from resvae_core.jobs.tasks import TASKS, Task
 from resvae_core.settings import load_settings
@@ -59,7 +61,7 @@ def submit(
     kind.check(given)
     job = store.NewJob(
         task=task,
-        title=kind.title_of(given),
+        title=one_line(kind.title_of(given)),
         arguments=given,
         lane=kind.lane,
         device=_device(kind, given),
@@ -103,7 +105,7 @@ def resume(job_id: str, *, actor: Actor) -> JobRecord:
     AccessError, CatalogError
         If the actor may not do this, or there is no such job.
     JobError
-        If it waits, runs or is done.
+        If it waits, runs or is done, or another job that does the same waits or runs.
     """
     _allow(job_id, actor, "job.resumed")
     if not store.queue_again(job_id, RESUMABLE):
@@ -125,15 +127,14 @@ def forget(job_id: str, *, actor: Actor) -> None:
     AccessError, CatalogError
         If the actor may not do this, or there is no such job.
     JobError
-        If it waits or runs.
+        If it waits or runs, or files of it cannot be removed: the job stays until they can.
     """
     _allow(job_id, actor, "job.forgotten")
-    if not store.remove(job_id):
+    if not (_remove_files(job_id) and store.remove(job_id)):
         raise JobError(
             f"The job is {store.read(job_id).state}; only a finished one can be removed.",
             remedy="Cancel it first.",
         )
-    shutil.rmtree(job_folder(job_id), ignore_errors=True)
 
 
 @saying_when_away()
@@ -222,6 +223,30 @@ def default_limits() -> Limits:
 def _allow(job_id: str, actor: Actor, action: str) -> None:
     require(actor, TASKS[store.read(job_id).task].permission)
     record(action, actor=actor, subject=as_subject("job", job_id))
+
+
+def _remove_files(job_id: str) -> bool:
+    """Remove the files of a finished job, and what an earlier try left; False if it is not."""
+    folder = job_folder(job_id)
+    aside = folder.with_name(f"{job_id}.removed-{secrets.token_hex(4)}")
+
+    def set_aside() -> None:
+        # out of the way at once: somebody may resume the job while a large folder is removed
+        if folder.exists():
+            folder.rename(aside)
+
+    try:
+        if not store.while_finished(job_id, set_aside):
+            return False
+        for left in folder.parent.glob(f"{job_id}.removed-*"):
+            shutil.rmtree(left)
+    except OSError as error:
+        raise JobError(
+            f"Files of the job could not be removed ({type(error).__name__}).",
+            remedy=f"See who owns what lies in {folder.parent.name}/{job_id}* of the state folder "
+            "and whether a program has it open; then remove the job again.",
+        ) from error
+    return True
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

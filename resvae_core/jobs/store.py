@@ -11,7 +11,7 @@ import json
 import math
 import secrets
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from resvae_core.database import create_tables, exclusive, open_database
-from resvae_core.errors import CatalogError
+from resvae_core.errors import CatalogError, JobError
 from resvae_core.jobs.record import FINISHED, JobRecord, Lane, Limits, LogLine, State
 from resvae_core.jobs.schema import JOBS, LOG, POINTS, SCHEMA
 
@@ -42,6 +42,9 @@ RESUME_SECONDS = (0.0, 2.0, 8.0, 30.0)
 QUEUE = "jobs"
 """Name of the lock under which jobs enter and leave the queue."""
 POINTS_AT_ONCE = 500
+MOST_LINES = 20_000
+"""Lines of a job's log that come from its task; how it ends is written in any case."""
+LOG_IS_FULL = f"The log has {MOST_LINES:,} lines: what else the task tells is left out."
 
 _ready: WeakSet[Engine] = WeakSet()
 
@@ -278,7 +281,7 @@ def keep(held: Claim, news: News | None = None) -> bool:
     told = news or News()
     with exclusive(database(), held.id) as connection:
         _change(connection, held, {"heartbeat_at": time.time(), **told.progress})
-        _add_lines(connection, held.id, told.log)
+        _add_told(connection, held.id, told.log)
         _add_points(connection, held.id, told.points)
         query = select(JOBS.c.cancel_asked).where(JOBS.c.id == held.id)
         return bool(connection.execute(query).scalar())
@@ -325,7 +328,8 @@ def finish(
     with exclusive(database(), held.id) as connection:
         told = news or News()
         _change(connection, held, told.progress | values)
-        _add_lines(connection, held.id, [*told.log, (time.time(), line)])
+        _add_told(connection, held.id, told.log)
+        _add_lines(connection, held.id, [(time.time(), line)])
         _add_points(connection, held.id, told.points)
 
 
@@ -394,7 +398,13 @@ def ask_to_cancel(identifier: str) -> State:
 
 
 def queue_again(identifier: str, states: Collection[State]) -> bool:
-    """Queue a job once more, if it is in one of these states; its folder stays as it is."""
+    """Queue a job once more, if it is in one of these states; its folder stays as it is.
+
+    Raises
+    ------
+    JobError
+        If a job that does the same waits or runs.
+    """
     values = {
         "state": "queued",
         "resumes": 0,
@@ -406,6 +416,7 @@ def queue_again(identifier: str, states: Collection[State]) -> bool:
         "device": JOBS.c.device_asked,
     }
     with exclusive(database(), QUEUE) as connection:
+        _refuse_twin(connection, identifier)
         wanted = (JOBS.c.id == identifier, _is(states))
         changed = connection.execute(update(JOBS).where(*wanted).values(values)).rowcount
         if changed:
@@ -422,6 +433,19 @@ def fail_waiting(lane: Lane, device: str, error: tuple[str, str]) -> None:
         connection.execute(update(JOBS).where(*wanted).values(values))
         for name in names:
             _add_lines(connection, name, [(time.time(), error[0])])
+
+
+def while_finished(identifier: str, action: Callable[[], None]) -> bool:
+    """Do something quick while no process can take a job up; return whether that could be.
+
+    It cannot where the job waits or runs, or there is none.
+    """
+    with exclusive(database(), QUEUE) as connection:
+        row = _row(connection, identifier)
+        if row is None or row["state"] not in FINISHED:
+            return False
+        action()
+        return True
 
 
 def remove(identifier: str) -> bool:
@@ -522,6 +546,19 @@ def _add_lines(connection: Connection, job: str, lines: Sequence[tuple[float, st
     connection.execute(insert(LOG), rows)
 
 
+def _add_told(connection: Connection, job: str, lines: Sequence[tuple[float, str]]) -> None:
+    """Add lines of the task as long as there is room, then one that says that there is none."""
+    if not lines:
+        return
+    last = connection.execute(select(func.max(LOG.c.n)).where(LOG.c.job == job)).scalar() or 0
+    fitting = list(lines[: max(MOST_LINES - last, 0)])
+    if len(fitting) < len(lines):
+        said = select(LOG.c.n).where(LOG.c.job == job, LOG.c.n > MOST_LINES)
+        if connection.execute(said.where(LOG.c.text == LOG_IS_FULL)).first() is None:
+            fitting.append((lines[len(fitting)][0], LOG_IS_FULL))
+    _add_lines(connection, job, fitting)
+
+
 def _add_points(
     connection: Connection, job: str, points: Mapping[tuple[str, int, str], float]
 ) -> None:
@@ -608,6 +645,17 @@ def _eta(row: RowMapping) -> float | None:
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _refuse_twin(connection: Connection, identifier: str) -> None:
+    same = select(JOBS.c.same).where(JOBS.c.id == identifier).scalar_subquery()
+    wanted = (JOBS.c.same == same, JOBS.c.id != identifier, _is(("queued", "running")))
+    twin = _newest(connection, *wanted)
+    if twin is not None:
+        raise JobError(
+            f"Job {twin.id} does the same and is {twin.state}: two would do the work twice.",
+            remedy=f"Wait for job {twin.id}, or cancel it first.",
+        )
 
 
 def _unknown(identifier: str) -> CatalogError:

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -22,9 +23,12 @@ from resvae_core.config import PROJECT_ROOT, state_folder
 from resvae_core.database import is_unreachable
 from resvae_core.errors import AuditError, JobError
 from resvae_core.jobs import processes, store
+from resvae_core.jobs.lease import Lease
 from resvae_core.jobs.limits import Watch
+from resvae_core.jobs.lines import one_line
 from resvae_core.jobs.mailbox import Mailbox
-from resvae_core.jobs.recovery import LEASE_SECONDS, may_resume
+from resvae_core.jobs.record import State
+from resvae_core.jobs.recovery import may_resume
 
 TICK_SECONDS = 0.05
 POLL_SECONDS = 0.25
@@ -36,8 +40,6 @@ GRACE_SECONDS = 0.7
 LEAVE_SECONDS = 10.0
 """Time for a process to end after its task did."""
 RETRY_SECONDS = 0.5
-PAUSE_SECONDS = LEASE_SECONDS * 2 / 3
-"""A job whose worker cannot reach the database for so long is halted: it may be somebody else's."""
 
 Result = TypeVar("Result")
 Reason = Literal["cancel", "leave", "lost"]
@@ -59,8 +61,7 @@ class Supervisor:
         self._folder = state_folder().absolute() / "jobs" / held.id
         self._folder.mkdir(parents=True, exist_ok=True)
         self._reason: Reason | JobError | None = None
-        self._poll = self._written = self._reached = time.monotonic()
-        self._halted = False
+        self._poll = self._written = time.monotonic()
 
     def run(self) -> None:
         """Run the task to its end, and write down how it ended."""
@@ -68,8 +69,11 @@ class Supervisor:
         assert self._child.stdout is not None
         self._mailbox = Mailbox(self._child.stdout)
         self._watch = Watch(self._held.record.limits, self._child.pid, self._folder)
-        self._wait()
-        self._end()
+        try:
+            with Lease(self._child.pid) as self._lease:
+                self._wait()
+        finally:
+            self._end()
         try:
             self._conclude()
         except store.LostJobError:
@@ -101,31 +105,22 @@ class Supervisor:
         except DBAPIError as error:
             if not is_unreachable(error):
                 raise
-            self._halt(time.monotonic() - self._reached > PAUSE_SECONDS)
-            return None
-        self._reached = time.monotonic()
-        self._halt(False)
+            return None  # for how long, the lease knows
         return "cancel" if stop else None
 
     def _write(self, now: float) -> bool | None:
         news = self._mailbox.take()
         if not news and now - self._written < HEARTBEAT_SECONDS:
             return None
+        began = time.monotonic()
         try:
             stop = store.keep(self._held, news)
         except DBAPIError:
             self._mailbox.put_back(news)
             raise
         self._written = now
+        self._lease.renew(began)
         return stop
-
-    def _halt(self, wanted: bool) -> None:
-        """Halt the job's processes, or let them go on."""
-        if wanted == self._halted or not hasattr(signal, "SIGSTOP"):
-            return
-        self._halted = wanted
-        number = signal.SIGSTOP if wanted else signal.SIGCONT
-        processes.signal_tree(self._child.pid, number)
 
     def _end(self) -> None:
         """End every process of the job: politely first, if there is a reason to stop."""
@@ -155,29 +150,38 @@ class Supervisor:
             self._fail(*outcome["error"])
         elif "interrupted" in outcome:
             # the task's own decision, for example because its budget is spent: not by itself again
-            error = outcome["interrupted"]
-            self._finish("interrupted", f"Interrupted: {error[0]}", error=error)
+            message, remedy = map(one_line, outcome["interrupted"])
+            self._finish("interrupted", f"Interrupted: {message}", error=(message, remedy))
         else:
             self._interrupted(outcome.get("lost"))
 
     def _fail(self, message: str, remedy: str) -> None:
-        self._finish("failed", f"Failed: {message}", error=(message, remedy))
+        error = one_line(message), one_line(remedy)
+        self._finish("failed", f"Failed: {error[0]}", error=error)
 
-    def _finish(self, state: Any, line: str, **values: Any) -> None:
+    def _finish(
+        self,
+        state: State,
+        line: str,
+        *,
+        result: Mapping[str, Any] | None = None,
+        error: tuple[str, str] | None = None,
+    ) -> None:
         news = self._mailbox.take()
         try:
-            self._insist(self._record)
-        except AuditError as error:
+            self._insist(lambda: self._record(state))
+        except AuditError as refused:
             # the work is done all the same
-            news.log.append((time.time(), error.message))
-        self._insist(lambda: store.finish(self._held, state, line=line, news=news, **values))
+            news.log.append((time.time(), refused.message))
+        finish = partial(store.finish, self._held, state, line=one_line(line), news=news)
+        self._insist(partial(finish, result=result, error=error))
 
     def _interrupted(self, lost: str | None) -> None:
         """Write that the task did not come to its end, and why; it may go on by itself."""
         if self._reason == "leave":
             why = "Its worker was stopped."
         elif lost is not None:
-            why = lost  # the workers of its engine
+            why = one_line(lost)  # the workers of its engine
         else:
             why = f"Its process ended early ({_words(self._child.returncode)})."
         news = self._mailbox.take()
@@ -185,11 +189,12 @@ class Supervisor:
         resume = may_resume()
         self._insist(lambda: store.interrupt(self._held.id, self._held.token, why, resume=resume))
 
-    def _record(self) -> None:
-        """Add to the audit trail that the job ended, in the name of whoever asked for it."""
+    def _record(self, state: str) -> None:
+        """Add to the audit trail how the job ended, in the name of whoever asked for it."""
         actor = Actor(self._held.record.submitted_by, "none", "job")
+        subject = as_subject("job", f"{self._held.record.task}/{self._held.id}:{state}")
         try:
-            record("job.finished", actor=actor, subject=as_subject("job", self._held.id))
+            record("job.finished", actor=actor, subject=subject)
         except AuditError as error:
             if isinstance(error.__cause__, DBAPIError):
                 raise error.__cause__ from error
@@ -227,6 +232,7 @@ def _start(held: store.Claim, folder: Path) -> subprocess.Popen[bytes]:
         "folder": str(folder),
         "actor_name": held.record.submitted_by,
         "attempt": held.attempt,
+        "memory_gb": held.record.limits.memory_gb,
     }
     assert child.stdin is not None
     # it stays open: its end tells the child that this process is gone

@@ -6,8 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resvae_core.access.audit import as_subject
 from resvae_core.config import data_folder
+from resvae_core.durable_files import writing
 from resvae_core.errors import ConfigError
+from resvae_core.jobs.audit_lines import record_in_job
 from resvae_core.jobs.context import JobContext
 from resvae_core.jobs.tasks import Task
 
@@ -66,6 +69,7 @@ def attribute_cohort(context: JobContext) -> dict[str, Any]:
     """
     import pandas as pd
 
+    _record(context)
     context.report(step="Loading the cohort")
     expression = _expression(context.arguments["cohort"])
     parts = context.folder / "parts"
@@ -76,6 +80,12 @@ def attribute_cohort(context: JobContext) -> dict[str, Any]:
     table = _tidy(found, expression)
     _write(table, context.folder / RESULT_FILE)
     return {"file": RESULT_FILE, "rows": len(table)}
+
+
+def _record(context: JobContext) -> None:
+    asked = context.arguments
+    subject = as_subject("cohort", "{cohort}/{drug}/{model}".format(**asked))
+    record_in_job(context, "cohort.explained", model_set=asked["set_digest"], subject=subject)
 
 
 def explain_chunk(start: int, arguments: dict[str, str]) -> pd.DataFrame:
@@ -131,9 +141,8 @@ def _part(parts: Path, start: int) -> Path:
 
 def _write(table: pd.DataFrame, path: Path) -> None:
     """Write a table so that it is there whole or not at all."""
-    staged = path.with_suffix(".partial")
-    table.to_parquet(staged)
-    staged.replace(path)
+    with writing(path) as stream:
+        table.to_parquet(stream)
 
 
 def _tidy(attributions: pd.DataFrame, expression: Expression) -> pd.DataFrame:

@@ -18,10 +18,11 @@ def check(arguments: dict[str, Any]) -> None:
     Raises
     ------
     ConfigError
-        If one is missing, or there are others.
+        If one is missing, there are others, or the candidate is the shipped set.
     CatalogError
         If there is no such set.
     """
+    from resvae_core.registry.drift import require_candidate
     from resvae_core.registry.library import find_digest, find_set
 
     if set(arguments) != set(ARGUMENTS):
@@ -30,11 +31,12 @@ def check(arguments: dict[str, Any]) -> None:
             remedy=f"Give these: {', '.join(ARGUMENTS)}.",
         )
     find_set(arguments["set"])
+    require_candidate(arguments["set"])
     find_digest(arguments["against"])
 
 
 def compute_drift(context: JobContext) -> dict[str, Any]:
-    """Predict the reference cohorts with both sets and keep the table beside the candidate.
+    """Predict the reference cohorts with both sets and keep the table in the state folder.
 
     Returns
     -------

@@ -1,14 +1,18 @@
-"""Fetching a data set, gene sets or an encoder's weights as a job."""
+"""Fetching, verifying and removing data sets, gene sets and encoders' weights as jobs.
+
+The process that shows pages need not be one that may write the data.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from resvae_core.access.roles import COMMAND_LINE, SINGLE_USER, Actor
-from resvae_core.errors import ConfigError, JobCancelledError
+from resvae_core.errors import ArtifactError, ConfigError, JobCancelledError
+from resvae_core.jobs.audit_lines import asker
 from resvae_core.jobs.context import JobContext
-from resvae_core.jobs.data_sets import Request, fetch, find_entry, licences_of
+from resvae_core.jobs.data_sets import Request, fetch, find_entry, licences_of, remove, verify
 from resvae_core.jobs.tasks import Task
 
 MEGABYTE = 1_000_000
@@ -70,13 +74,72 @@ def run(context: JobContext) -> dict[str, Any]:
         progress=_telling(context),
         cancelled=lambda: _is_cancelled(context),
     )
-    facts = fetch(key, request, actor=_actor(context))
+    # only a steward could ask for it
+    facts = fetch(key, request, actor=asker(context, "steward"))
     for fact in facts:
         context.log(f"{fact.path}: SHA-256 {fact.sha256[:16]}…, {fact.vouched}")
     digests = {fact.path: fact.sha256 for fact in facts}
     context.describe(data_digests=digests)
     context.report(step="Installed", done=1, total=1)
     return {"key": key, "files": len(facts), "digests": digests}
+
+
+def check_key(arguments: dict[str, Any]) -> None:
+    """Check that the one argument is the key of something that is installed or has begun to arrive.
+
+    Raises
+    ------
+    ConfigError
+        If there is another argument, or it is no text.
+    CatalogError
+        If nothing has that key.
+    ArtifactError
+        If nothing of it is there.
+    """
+    if set(arguments) != {"key"} or not isinstance(arguments["key"], str):
+        raise ConfigError(
+            f"Data were named by {', '.join(sorted(arguments)) or 'nothing'}.",
+            remedy="Give key (a text), as `data list` shows it.",
+        )
+    if find_entry(arguments["key"]).state == "missing":
+        raise ArtifactError(
+            f"{arguments['key']!r} is not installed.",
+            remedy="`data list` shows what is installed.",
+        )
+
+
+def run_verification(context: JobContext) -> dict[str, Any]:
+    """Read every installed file and compare it.
+
+    Returns
+    -------
+    dict
+        ``key``, ``files`` (how many) and ``found``: of each file its path, state, SHA-256 and who
+        vouches for it, as in `data_sets.FileFact`.
+    """
+    context.report(step="Reading files")
+    key = context.arguments["key"]
+    facts = verify(key, actor=asker(context, "steward"))
+    context.describe(data_digests={fact.path: fact.sha256 for fact in facts})
+    context.report(step="Compared", done=1, total=1)
+    return {"key": key, "files": len(facts), "found": [asdict(fact) for fact in facts]}
+
+
+def run_removal(context: JobContext) -> dict[str, Any]:
+    """Remove what was installed; a run that was interrupted goes on with what is left.
+
+    Returns
+    -------
+    dict
+        ``key``.
+    """
+    context.report(step="Removing files")
+    key = context.arguments["key"]
+    # an earlier attempt that was killed may have removed all of it
+    if context.attempt == 1 or find_entry(key).state != "missing":
+        remove(key, actor=asker(context, "steward"))
+    context.report(step="Removed", done=1, total=1)
+    return {"key": key}
 
 
 def _telling(context: JobContext) -> Any:
@@ -99,12 +162,6 @@ def _is_cancelled(context: JobContext) -> bool:
     return False
 
 
-def _actor(context: JobContext) -> Actor:
-    """Return who asked for the job: only a steward could."""
-    named = {one.name: one for one in (SINGLE_USER, COMMAND_LINE)}
-    return named.get(context.actor_name) or Actor(context.actor_name or "job", "steward", "job")
-
-
 FETCH = Task(
     name="fetch",
     title=title,
@@ -113,4 +170,22 @@ FETCH = Task(
     lane="fetch",
     resumable=True,
     check=check,
+)
+VERIFY = Task(
+    name="verify-data",
+    title=lambda arguments: f"Verify {find_entry(arguments['key']).title}",
+    run=run_verification,
+    permission="fetch",
+    lane="fetch",
+    resumable=True,
+    check=check_key,
+)
+REMOVE = Task(
+    name="remove-data",
+    title=lambda arguments: f"Remove {find_entry(arguments['key']).title}",
+    run=run_removal,
+    permission="fetch",
+    lane="fetch",
+    resumable=True,
+    check=check_key,
 )

@@ -7,9 +7,11 @@ import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from resvae_core.access.audit import as_subject
 from resvae_core.config import data_folder
-from resvae_core.data.files import write_json
+from resvae_core.durable_files import write_json
 from resvae_core.errors import CatalogError, InputDataError
+from resvae_core.jobs.audit_lines import record_in_job
 from resvae_core.jobs.context import JobContext
 from resvae_core.jobs.tasks import Task
 
@@ -79,14 +81,13 @@ def run(context: JobContext) -> dict[str, Any]:
 
 def _train(context: JobContext, data: Path) -> SetEntry:
     from resvae_core.compute import prefer_device
-    from resvae_core.engine.engine import open_engine
     from resvae_core.registry.candidate_run import train_candidate
     from resvae_core.registry.library import add_candidate
     from resvae_core.registry.training_request import TrainingRequest, workers_for
 
     request = TrainingRequest.from_arguments(context.arguments)
     context.log(f"Computing on: {prefer_device(request.device)}.")
-    with open_engine(n_workers=workers_for(request, data)) as engine:
+    with context.engine(workers_for(request, data, context.memory_gb)) as engine:
         context.log(f"Engine: {engine.name}, {engine.n_workers} at a time.")
         staged = train_candidate(
             request,
@@ -98,9 +99,9 @@ def _train(context: JobContext, data: Path) -> SetEntry:
             describe=context.describe,
         )
     added = add_candidate(staged, origin=context.id)
-    partial = context.folder / f"{ADDED_FILE}.partial"
-    write_json(partial, {"set": added.id})
-    partial.replace(context.folder / ADDED_FILE)
+    subject = as_subject("set", added.id)
+    record_in_job(context, "set.added", model_set=added.digest, subject=subject)
+    write_json(context.folder / ADDED_FILE, {"set": added.id})
     return added
 
 

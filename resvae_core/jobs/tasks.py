@@ -22,6 +22,8 @@ MODULES = {
     "drift": "resvae_core.jobs.task_drift:DRIFT",
     "score": "resvae_core.jobs.task_scoring:SCORE",
     "fetch": "resvae_core.jobs.task_fetch:FETCH",
+    "verify-data": "resvae_core.jobs.task_fetch:VERIFY",
+    "remove-data": "resvae_core.jobs.task_fetch:REMOVE",
 }
 
 

@@ -246,7 +246,8 @@ def read_headline(
     ranking = rank_drugs(forecast, sample, model, thresholds).set_index("drug")
     if drug not in ranking.index:
         raise ConfigError(
-            f"The forecast has nothing of {drug!r}.", remedy="Predict with all drugs, or this one."
+            f"The forecast has nothing of {drug!r}.",
+            remedy="Choose a drug of the model set, and predict with all drugs or this one.",
         )
     row = pd.Series(ranking.loc[drug])
     return Headline(

@@ -22,6 +22,7 @@ from resvae_core.data.cancer_types import find_cancer_type
 from resvae_core.data.drugs import find_drug
 from resvae_core.data.expression_parquet import Cohort, NamesDigest, Piece, open_cohort
 from resvae_core.data.files import file_digest
+from resvae_core.durable_files import writing
 from resvae_core.engine.engine import Engine, emit
 from resvae_core.errors import ArtifactError, ConfigError, InputDataError, UnknownDrugError
 from resvae_core.models.base import TUMOURS
@@ -37,7 +38,6 @@ from resvae_core.registry.score_folder import (
     part_name,
     to_table,
     verify_scores,
-    writing,
 )
 from resvae_core.registry.store import SetContents, load_model_set, read_contents
 
@@ -48,6 +48,8 @@ CHUNK = 8_192
 BATCH, MOST_PAIRS = 1_024, 2_048
 """Samples in memory at a time, and samples × models: a part's row groups hold so many."""
 
+Planned = Callable[[ScorePlan], None]
+"""Called with what is about to be scored."""
 Report = Callable[[str, int, int], None]
 """Called with a step in words, how much of it is done, and of how much."""
 
@@ -73,6 +75,9 @@ class ScoringRequest:
         Samples in a part.
     set_folder
         Where ``model_set.json`` lies; the active set where None.
+    named
+        Whether messages and the manifest call input files by name; else "file 1 of 3", for where
+        they are kept: a name may be a patient's.
     """
 
     input: Path
@@ -83,6 +88,7 @@ class ScoringRequest:
     reference: str = TUMOURS
     chunk: int = CHUNK
     set_folder: Path | None = None
+    named: bool = True
 
 
 @dataclass(frozen=True)
@@ -150,8 +156,9 @@ def check_request(request: ScoringRequest) -> None:
             remedy=f"Leave it at {CHUNK:,}, or choose a number above 0.",
         )
     if not request.input.exists():
+        what = f"no file or folder {request.input.name!r}" if request.named else "no input"
         raise InputDataError(
-            f"There is no file or folder {request.input.name!r}.",
+            f"There is {what}.",
             remedy="Check the path; it must be one that this machine and every worker can read.",
         )
     contents = read_contents(request.set_folder or active_set_folder())
@@ -167,7 +174,11 @@ def check_request(request: ScoringRequest) -> None:
 
 
 def score_cohort(
-    request: ScoringRequest, engine: Engine, *, report: Report | None = None
+    request: ScoringRequest,
+    engine: Engine,
+    *,
+    planned: Planned | None = None,
+    report: Report | None = None,
 ) -> Scored:
     """Score a cohort, or what an earlier run has left of it.
 
@@ -177,6 +188,9 @@ def score_cohort(
         See `ScoringRequest`.
     engine
         Where parts are computed. The scores do not depend on it.
+    planned
+        Told the plan, with the digests of the files, before anything is scored; an error that it
+        raises ends the run.
     report
         Told how far it is; an error that it raises ends the run, which can be taken up again.
 
@@ -185,7 +199,8 @@ def score_cohort(
     ConfigError
         If the folder belongs to another request, or holds other files.
     InputDataError, GeneCoverageError, ExpressionUnitsError, DuplicateSampleError
-        If the input cannot be used; the message names file and row.
+        If the input cannot be used, the message names file and row; or if it was altered while it
+        was scored: what this run made of it is removed then.
     EngineError
         If workers are lost for good; what was written stays.
     """
@@ -194,16 +209,19 @@ def score_cohort(
     set_folder = (request.set_folder or active_set_folder()).absolute()
     contents = read_contents(set_folder)
     tell("Reading the input", 0, 0)
-    cohort = open_cohort(request.input.absolute(), contents.genes)
+    cohort = open_cohort(request.input.absolute(), contents.genes, named=request.named)
     cohort.require_unique_names()
     plan = _plan(request, contents, cohort)
     folder = ScoreFolder(request.out.absolute())
     with folder.held():
+        if planned is not None:
+            planned(plan)
         folder.begin(plan, _now())
         tell("Checking parts that are there", 0, 0)
-        done = folder.intact()
         job = Job(cohort, plan, folder.path, set_folder)
-        reports = _write_parts(job, folder, set(done), engine, tell)
+        reports = _write_parts(job, folder, _made_before(folder, job), engine, tell)
+        tell("Checking the input", cohort.n_samples, cohort.n_samples)
+        _require_same_input(job, folder, reports)
         folder.finish(_now())
     return Scored(
         samples=cohort.n_samples,
@@ -215,6 +233,31 @@ def score_cohort(
         input_digests=tuple(file.sha256 for file in cohort.files),
         peak_memory=_highest(reports),
     )
+
+
+def _made_before(folder: ScoreFolder, job: Job) -> set[int]:
+    """Return the parts that are there, and were made from the input as it is now."""
+    parts = job.plan.parts
+    return {
+        number
+        for number, written in folder.intact().items()
+        if written.inputs == _times_read(parts[number], job.cohort)
+    }
+
+
+def _times_read(part: PlannedPart, cohort: Cohort) -> tuple[int, ...]:
+    return tuple(cohort.files[file].mtime_ns for file, _, _ in part.pieces)
+
+
+def _require_same_input(job: Job, folder: ScoreFolder, reports: list[PartReport]) -> None:
+    """Refuse to finish, and remove what this run wrote, if the input is not what was planned."""
+    if not reports:
+        return
+    try:
+        job.cohort.require_unchanged()
+    except InputDataError:
+        folder.void([found.written.part for found in reports])
+        raise
 
 
 def _write_parts(
@@ -269,9 +312,12 @@ def score_part(number: int, job: Job) -> PartReport:
                 remedy="Keep it as it is until the scoring is done; then start again in another "
                 "folder.",
             )
+        # whoever alters a file while it is read leaves another time
+        job.cohort.require_untouched({file for file, _, _ in part.pieces})
         stream.flush()
         digest = file_digest(Path(stream.name))
-    return PartReport(WrittenPart(number, path.stat().st_size, digest), os.getpid(), peak_memory())
+    written = WrittenPart(number, path.stat().st_size, digest, _times_read(part, job.cohort))
+    return PartReport(written, os.getpid(), peak_memory())
 
 
 def _score_into(stream: Any, part: PlannedPart, models: ModelSet, job: Job) -> str:
@@ -331,8 +377,8 @@ def _plan(request: ScoringRequest, contents: SetContents, cohort: Cohort) -> Sco
             )
         )
     files = [
-        {"name": f.name, "samples": f.n_samples, "bytes": f.size, "sha256": f.sha256}
-        for f in cohort.files
+        {"name": cohort.label(k), "samples": f.n_samples, "bytes": f.size, "sha256": f.sha256}
+        for k, f in enumerate(cohort.files)
     ]
     return ScorePlan(
         software=__version__,

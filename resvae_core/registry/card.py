@@ -41,6 +41,10 @@ NOT_ON_PATIENTS = (
     "Trained on cancer cell lines, not on patients. No probability here was validated against the "
     "response of a patient."
 )
+SYNTHETIC_LIMIT = (
+    "Trained on synthetic data, drawn from a generator: no cell line was measured, and nothing that "
+    "it says or reaches is a finding."
+)
 PANEL_LIMIT = (
     "Reads a panel of cancer genes, not the genome. More than 5 % of them missing lower the range "
     "verdict."
@@ -77,10 +81,20 @@ SETTINGS_LIMIT = (
     "the best within tissue by a small margin."
 )
 OTHER_SETTINGS_LIMIT = (
-    "Settings were chosen by dozens of trials on the project's own data "
-    "(benchmarks/experiments.md), not on these: where lines are the same, figures may be slightly "
-    "favourable."
+    "Settings were chosen by dozens of trials on the project's own data and request "
+    "(benchmarks/experiments.md), not for this training: where lines are the same, figures may be "
+    "slightly favourable."
 )
+SHIPPED_REQUEST: Mapping[str, Any] = {
+    "drugs": [],
+    "kinds": [],
+    "n_seeds": 3,
+    "label_rule": "catalogue",
+    "genes": "panel",
+    "effort": "full",
+}
+"""What the shipped set was trained by, as `training_request.TrainingRequest.decisive` gives it:
+all drugs and models."""
 RESTORED_LIMIT = (
     "Of the training lines, 143 have expression restored from z-scores (r 0.9999 on shared lines)."
 )
@@ -169,7 +183,8 @@ def write_card(
     references
         Reference name to a sentence that says what it is made of.
     request
-        What the training was asked for; no such section where None.
+        What the training was asked for; no such section where None, and then it is taken for
+        what the shipped set was asked for, which has none.
     """
     screen = training_set.screen
     labels = screen.resistant
@@ -197,6 +212,7 @@ def write_card(
                 "n_pairs": int(labels.notna().sum().sum()),
                 "share_resistant": round(float(labels.stack().mean()), 4),
                 "sources": training_set.describe_sources(),
+                **({"synthetic": True} if training_set.synthetic else {}),
                 "references": dict(references),
                 "data_digests": dict(training_set.digests),
                 **({"releases": dict(training_set.releases)} if training_set.releases else {}),
@@ -244,16 +260,17 @@ def _limits(
     """Return what limits a model, in sentences that are true of its data and labels."""
     rule, own = training_set.label_rule, _is_development(training_set)
     share_limit = SHARE_LABEL_LIMIT.format(share=rule.share, rest=100 * (1 - rule.share))
+    shipped = own and (not request or request == SHIPPED_REQUEST)
     asked = request.get("genes", "panel" if EXPRESSION_FILE in training_set.digests else "genome")
     genome = asked == "genome"
     return [
         *([SHORT_LIMIT] if request.get("effort") == "short" else []),
-        NOT_ON_PATIENTS,
+        SYNTHETIC_LIMIT if training_set.synthetic else NOT_ON_PATIENTS,
         GENOME_LIMIT.format(n_genes=len(model.genes_)) if genome else PANEL_LIMIT,
         TUMOUR_LIMIT if TUMOURS in references else NO_TUMOUR_LIMIT,
         CATALOGUE_LABEL_LIMIT if rule.name == "catalogue" else share_limit,
         TRAINING_LINES_LIMIT,
-        SETTINGS_LIMIT if own else OTHER_SETTINGS_LIMIT,
+        SETTINGS_LIMIT if shipped else OTHER_SETTINGS_LIMIT,
         *([RESTORED_LIMIT] if own else []),
         LOW_CONFIDENCE_LIMIT,
         *([SEEN_BY_THE_ENCODER] if _rests_on_encoder(model) else []),

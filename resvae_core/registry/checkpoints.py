@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from resvae_core import durable_files
 from resvae_core.compute import choose_device
 from resvae_core.config import models_folder
 from resvae_core.data.files import file_digest, write_json
@@ -72,9 +73,7 @@ class Checkpoints:
             return str(json.loads(path.read_text(encoding="utf-8"))["date"])
         except (OSError, ValueError, KeyError, TypeError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(".partial")
-            write_json(partial, {"date": date})
-            partial.replace(path)
+            durable_files.write_json(path, {"date": date})
             return date
 
     def load(self, kind: str) -> ResponseModel | None:

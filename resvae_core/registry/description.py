@@ -40,6 +40,14 @@ class SetDescription:
         ISO date.
     sources
         What it was trained on, as a sentence.
+    synthetic
+        Whether that was drawn from a generator.
+    drugs
+        What it predicts, in the order of the set.
+    n_genes
+        Genes that the default model reads.
+    share_resistant
+        Of its training pairs, 0 to 1.
     folder
         Where it lies: who reads several of its files reads all of them there.
     id
@@ -52,6 +60,10 @@ class SetDescription:
     default_model: str
     created: str
     sources: str
+    synthetic: bool
+    drugs: tuple[str, ...]
+    n_genes: int
+    share_resistant: float
     folder: Path
     id: str
 
@@ -96,13 +108,18 @@ def describe_model_set(folder: Path | None = None) -> SetDescription:
         document = json.loads(content)
         cards = {kind: _read(folder / kind / CARD_FILE) for kind in document["models"]}
         default = cards[document["default_model"]]
+        training = default["training"]
         return SetDescription(
             name=document["name"],
             digest=hashlib.sha256(content).hexdigest(),
             learned=tuple(kind for kind, card in cards.items() if not card["is_floor"]),
             default_model=document["default_model"],
             created=default["created"],
-            sources=default["training"]["sources"],
+            sources=training["sources"],
+            synthetic=bool(training.get("synthetic", False)),
+            drugs=tuple(default["drugs"]),
+            n_genes=len(default["genes"]),
+            share_resistant=float(training["share_resistant"]),
             folder=folder,
             id=folder.name if is_retrained(folder) else SHIPPED,
         )

@@ -4,13 +4,15 @@ Cohorts are the installed real ones in log2(TPM + 1); where there is none, the s
 one, and the table says so. Two sets may be equally good and yet speak differently of a patient who
 was told a result before: that is what this is about, not who is right.
 
-The table is kept beside a candidate (``drift.csv``, with ``drift.json`` that names both sets by
-their digests). It is no part of the digested set, and is computed anew when another set is active.
+The table is kept in ``<state>/drift/<candidate>-<first digits of the active set's digest>/``
+(``drift.csv``, with ``drift.json`` that names both sets by their digests): no part of either set.
+The shipped set is never the candidate: what came with the program is returned to, not tried out.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,18 +23,21 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from resvae_core.compute import one_thread
+from resvae_core.config import state_folder
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.data.cohorts import DEMO, list_cohorts, load_cohort
+from resvae_core.durable_files import write_text
 from resvae_core.errors import ConfigError
 from resvae_core.features.range_check import IN_RANGE
 from resvae_core.models.model_set import RESISTANT, SENSITIVE, Forecast, ModelSet
 from resvae_core.registry.library import SetEntry
+from resvae_core.registry.pointer import SHIPPED
 from resvae_core.registry.store import load_model_set
 from resvae_core.tables import Expression
 
 Array = NDArray[np.float64]
 
-TABLE_FILE, DOCUMENT_FILE = "drift.csv", "drift.json"
+FOLDER, TABLE_FILE, DOCUMENT_FILE = "drift", "drift.csv", "drift.json"
 DEFAULTS = "default"
 """What the table calls the two default models, each of its set."""
 COLUMNS = (
@@ -44,6 +49,7 @@ COLUMNS = (
     "mean_change",
     "p95_change",
     "spearman",
+    "n_firm_active",
     "n_firm",
     "to_resistant",
     "to_sensitive",
@@ -97,10 +103,10 @@ def prediction_drift(
         One row a cohort, learned model that both have (and `DEFAULTS`: the two default models) and
         drug that both have: ``mean_change`` of P(resistant), candidate minus active;
         ``p95_change``: 95th percentile of its absolute value; ``spearman`` of the two over
-        patients, NaN where one is constant; ``n_firm``: patients whom both call resistant or
-        sensitive; ``to_resistant``, ``to_sensitive``: how many of these turn over;
-        ``changed_calls``: share of all patients whose call is another one; ``in_range_*``: share
-        of patients in range;
+        patients, NaN where one is constant; ``n_firm_active``: patients whom the active set calls
+        resistant or sensitive, ``n_firm``: whom both do; ``to_resistant``, ``to_sensitive``: how
+        many of these turn over; ``changed_calls``: share of all patients whose call is another
+        one; ``in_range_*``: share of patients in range;
         ``changed_range``: share whose verdict is another one; ``synthetic``: no real patient.
 
     Raises
@@ -130,7 +136,7 @@ def write_drift(
     *,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
-    """Compute a candidate's drift against the active set and keep it beside the candidate.
+    """Compute a candidate's drift against the active set and keep it in the state folder.
 
     Parameters
     ----------
@@ -142,8 +148,9 @@ def write_drift(
     ArtifactError
         If a set is not intact.
     ConfigError
-        If the sets share no drug.
+        If the sets share no drug, or the candidate is the shipped set.
     """
+    require_candidate(candidate.id)
     with one_thread():
         table = prediction_drift(
             load_model_set(candidate.folder),
@@ -151,41 +158,61 @@ def write_drift(
             reference_cohorts(data),
             progress=progress,
         )
-    staged = candidate.folder / f".{TABLE_FILE}.partial"
-    table.to_csv(staged, index=False, float_format="%.6g")
-    document = {
-        "candidate": candidate.digest,
-        "active": active.digest,
-        "sha256": hashlib.sha256(staged.read_bytes()).hexdigest(),
-    }
-    staged.replace(candidate.folder / TABLE_FILE)
-    described = candidate.folder / f".{DOCUMENT_FILE}.partial"
-    described.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    described.replace(candidate.folder / DOCUMENT_FILE)
+    folder = drift_folder(candidate, active)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = table.to_csv(index=False, float_format="%.6g")
+    write_text(folder / TABLE_FILE, text)
+    document = json.dumps(_document(candidate, active, text.encode("utf-8")), indent=1)
+    write_text(folder / DOCUMENT_FILE, document + "\n")
     return table
+
+
+def require_candidate(identifier: str) -> None:
+    """Refuse the shipped set as what is held against another one.
+
+    Raises
+    ------
+    ConfigError
+        If the id is that of the shipped set.
+    """
+    if identifier == SHIPPED:
+        raise ConfigError(
+            "The model set that came with the program is no candidate: a drift to it is not "
+            "computed.",
+            remedy="Roll back to it, or promote it with a reason.",
+        )
+
+
+def drift_folder(candidate: SetEntry, active: SetEntry) -> Path:
+    """Return where the drift of a candidate against an active set is kept; it need not exist."""
+    return state_folder() / FOLDER / f"{candidate.id}-{active.digest[:8]}"
 
 
 def load_drift(candidate: SetEntry, active: SetEntry) -> pd.DataFrame | None:
     """Return a candidate's drift; None where it was not computed against this active set."""
+    folder = drift_folder(candidate, active)
     try:
-        content = (candidate.folder / TABLE_FILE).read_bytes()
-        document = json.loads((candidate.folder / DOCUMENT_FILE).read_text(encoding="utf-8"))
+        content = (folder / TABLE_FILE).read_bytes()
+        document = json.loads((folder / DOCUMENT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    expected = {
+    if document != _document(candidate, active, content):
+        return None
+    return pd.read_csv(io.BytesIO(content))
+
+
+def drift_stamp(candidate: SetEntry, active: SetEntry) -> str:
+    """Return what changes when a candidate's drift is computed anew; empty where there is none."""
+    path = drift_folder(candidate, active) / DOCUMENT_FILE
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _document(candidate: SetEntry, active: SetEntry, content: bytes) -> dict[str, str]:
+    return {
         "candidate": candidate.digest,
         "active": active.digest,
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    if document != expected:
-        return None
-    return pd.read_csv(candidate.folder / TABLE_FILE)
-
-
-def drift_stamp(candidate: SetEntry) -> str:
-    """Return what changes when a candidate's drift is computed anew; empty where there is none."""
-    path = candidate.folder / DOCUMENT_FILE
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _cohort_parts(
@@ -226,7 +253,8 @@ def _compare_drugs(
     change = new - old
     turned_up = (old_calls == SENSITIVE) & (new_calls == RESISTANT)
     turned_down = (old_calls == RESISTANT) & (new_calls == SENSITIVE)
-    firm = np.isin(old_calls, (RESISTANT, SENSITIVE)) & np.isin(new_calls, (RESISTANT, SENSITIVE))
+    was_firm = np.isin(old_calls, (RESISTANT, SENSITIVE))
+    firm = was_firm & np.isin(new_calls, (RESISTANT, SENSITIVE))
     return pd.DataFrame(
         {
             "drug": drugs,
@@ -234,6 +262,7 @@ def _compare_drugs(
             "mean_change": change.mean(axis=0),
             "p95_change": np.percentile(np.abs(change), FAR, axis=0),
             "spearman": _spearman(old, new),
+            "n_firm_active": was_firm.sum(axis=0),
             "n_firm": firm.sum(axis=0),
             "to_resistant": turned_up.sum(axis=0),
             "to_sensitive": turned_down.sum(axis=0),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -42,15 +42,29 @@ MARGIN = 0.01
 """Loss in within-tissue ROC AUC that is too small to matter: less than half the half-width of the
 interval of the shipped default model (0.026)."""
 MAX_FLIPS = 0.02
-"""Share of firm calls that may turn from resistant to sensitive or back. A call is firm where the
-whole 90 % interval lies on one side; two honest sets seldom contradict each other there."""
+"""Share of the active set's firm calls that may turn from resistant to sensitive or back. A call is
+firm where the whole 90 % interval lies on one side; two honest sets seldom contradict each other
+there."""
+MAX_LOST_CALLS = 0.20
+"""Share of the active set's firm calls that may become uncertain. Of the shipped networks' firm
+calls on 120 patients each of two real cohorts a sister network took back 3 to 11 %; another kind of
+model, a forest in the ensemble's place, 38 to 60 %. The bound lies between."""
+MINIMAL_FIRM_CALLS = 150
+"""Firm calls of the active set below which nothing is said of turned ones: where none of n turned,
+their share is below 3 / n with 95 % confidence, and 3 / 150 is `MAX_FLIPS`. Calls of one patient go
+together, so this is the least, not plenty."""
+MAX_CONTROL_WIDTH = 0.05
+"""Widest half-width of a negative control's interval that could still show a leak. It rests on five
+folds of one seed, whatever the number of seeds; those of the shipped models are 0.006 to 0.026, so
+that a full run stays within, and a leak that lifts the within-tissue ROC AUC beyond 0.55, less than
+a third of what the shipped default model gains (0.17), stands out."""
 N_SAMPLES = 24
 """Samples of the synthetic cohort that are predicted in the trial."""
 TOLERANCE = 1e-5
 """Difference between a sample alone and among others that is rounding in single precision: a
 hundredth of the last digit that any page prints."""
 WITHIN = "within_tissue_roc_auc"
-SHORT = "short"
+FULL = "full"
 
 
 @dataclass(frozen=True)
@@ -129,11 +143,6 @@ def check_gates(candidate: SetEntry, active: SetEntry) -> list[Gate]:
     return [Gate(key, name, *ask(case)) for key, (name, ask) in GATES.items()]
 
 
-def all_pass(gates: list[Gate]) -> bool:
-    """Tell whether nothing stands against a promotion."""
-    return all(gate.state == "passed" for gate in gates)
-
-
 def _closed(error: ArtifactError) -> list[Gate]:
     gates = []
     for key, (name, _) in GATES.items():
@@ -169,9 +178,21 @@ def _predicts(case: _Case) -> Answer:
 
 
 def _full_training(case: _Case) -> Answer:
+    expected = "full training"
     request = case.candidate.cards[case.default].document.get("request") or {}
-    effort = str(request.get("effort", "full"))
-    return "failed" if effort == SHORT else "passed", f"{effort} training", "full training"
+    effort = request.get("effort")
+    if effort is None:
+        return "not assessable", "its cards do not say how it was trained", expected
+    return "passed" if effort == FULL else "failed", f"{effort} training", expected
+
+
+def _measured_data(case: _Case) -> Answer:
+    expected = "cell lines and responses that were measured"
+    cards = [case.candidate.cards[kind] for kind in case.candidate.learned]
+    # cards of sets that were trained on measurements have no such field
+    if any(card.document["training"].get("synthetic") for card in cards):
+        return "failed", "synthetic data, drawn from a generator", expected
+    return "passed", "measured data", expected
 
 
 def _beats_floor(case: _Case) -> Answer:
@@ -194,37 +215,49 @@ def _beats_floor(case: _Case) -> Answer:
 
 
 def _negative_control(case: _Case) -> Answer:
-    expected = f"models trained on permuted labels at chance: the interval holds {CHANCE:g}"
+    expected = (
+        f"every model at chance when trained on permuted labels: the interval holds {CHANCE:g} and "
+        f"reaches at most {MAX_CONTROL_WIDTH:g} to either side of its mean"
+    )
     split = LEAVE_CELL_LINE_OUT + PERMUTED
+    figures = {kind: case.candidate.figure(kind, WITHIN, split) for kind in case.candidate.learned}
     found = {
-        kind: figure
-        for kind in case.candidate.learned
-        if (figure := case.candidate.figure(kind, WITHIN, split)) is not None
-        and not pd.isna(figure.lower)
+        kind: one
+        for kind, one in figures.items()
+        if one is not None and not pd.isna([one.mean, one.lower, one.upper]).any()
     }
-    if case.default not in found:
-        return "not assessable", "no model was trained on permuted labels", expected
     off = [kind for kind, one in found.items() if not one.lower <= CHANCE <= one.upper]
     if off:
-        words = "; ".join(f"{title_of(kind)} {_interval(found[kind])}" for kind in off)
-        return "failed", words, expected
-    return "passed", f"{case.title} {_interval(found[case.default])}", expected
+        return "failed", _intervals(found, off), expected
+    missing = [title_of(kind) for kind in figures if kind not in found]
+    if missing:
+        words = f"no interval with permuted labels: {', '.join(missing)}"
+        return "not assessable", words, expected
+    wide = [kind for kind, one in found.items() if one.upper - one.lower > 2 * MAX_CONTROL_WIDTH]
+    if wide:
+        words = f"too wide to show a leak: {_intervals(found, wide)}"
+        return "not assessable", words, expected
+    return "passed", _intervals(found, [case.default]), expected
 
 
 def _positive_controls(case: _Case) -> Answer:
-    expected = "at least as many known genes found as by the active set"
+    expected = "every known gene that the active set finds, and at least one"
     table = case.comparison.positive
-    both = table[table["passes_candidate"].notna() & table["passes_active"].notna()]
-    if both.empty:
-        return "not assessable", "no pair of drug and gene was looked for in both sets", expected
-    own, other = (
-        int(both[f"passes_{name}"].astype(bool).sum()) for name in ("candidate", "active")
-    )
-    left = len(table) - len(both)
-    words = f"{own} of {len(both)}, the active set {other}"
-    if left:
-        words += f"; {left} more not assessable in one of them"
-    return "passed" if own >= other else "failed", words, expected
+    own, other = (table[f"passes_{name}"] for name in ("candidate", "active"))
+    if case.candidate.controls() is None or other.isna().all():
+        which = "active set" if other.isna().all() else "candidate"
+        return "not assessable", f"no known gene was looked for in the {which}", expected
+    lost = table[other.eq(True) & ~own.eq(True)]
+    words = f"{int(own.eq(True).sum())} of {int(own.notna().sum())}, "
+    words += f"the active set {int(other.eq(True).sum())} of {int(other.notna().sum())}"
+    if not lost.empty:
+        pairs = [
+            f"{row.gene} for {row.drug}"
+            + (" (not assessable)" if pd.isna(row.passes_candidate) else "")
+            for row in lost.itertuples()
+        ]
+        words += f"; lost: {', '.join(pairs)}"
+    return "passed" if lost.empty and own.eq(True).any() else "failed", words, expected
 
 
 def _calibration(case: _Case) -> Answer:
@@ -253,34 +286,43 @@ def _coverage(case: _Case) -> Answer:
 
 
 def _not_worse(case: _Case) -> Answer:
-    expected = f"within-tissue ROC AUC no worse than the active set's by {MARGIN:g} (95 % interval)"
+    expected = (
+        f"within-tissue ROC AUC no worse than the active set's by {MARGIN:g} (95 % interval over "
+        "the same folds of the same data and labels)"
+    )
     test = case.comparison.test_of_defaults(WITHIN)
-    if test is None or pd.isna(test.lower):
-        why = case.comparison.not_assessable[:1] or ("the sets share nothing to be paired",)
-        return "not assessable", why[0], expected
     pair = case.comparison.defaults
     pair = case.title if pair == case.default else pair
+    if WITHIN in case.comparison.untested:
+        shown = "" if test is None else f"{pair}: {test.difference:+.3f} (n = {int(test.n)}). "
+        return "not assessable", shown + case.comparison.untested[WITHIN], expected
+    if test is None or pd.isna(test.lower):
+        return "not assessable", f"{pair}: the folds that both kept give no interval", expected
     words = f"{pair}: {test.difference:+.3f} ({test.lower:+.3f} to {test.upper:+.3f}; "
     words += f"{test.test}, n = {int(test.n)})"
-    words += ", judged on other data" if case.comparison.other_data else ""
     return "passed" if test.lower > -MARGIN else "failed", words, expected
 
 
 def _drift(case: _Case) -> Answer:
-    expected = f"at most {MAX_FLIPS:.0%} of firm calls turn between resistant and sensitive"
+    expected = (
+        f"of {MINIMAL_FIRM_CALLS} or more firm calls of the active set in real cohorts, at most "
+        f"{MAX_FLIPS:.0%} turn between resistant and sensitive, and {MAX_LOST_CALLS:.0%} become "
+        "uncertain"
+    )
     if case.drift is None:
         return "not assessable", "not computed against the active set yet", expected
-    rows = case.drift[case.drift["model"] == DEFAULTS]
-    n_firm = int(rows["n_firm"].sum())
-    if n_firm == 0:
-        return "not assessable", "no patient has a firm call in both sets", expected
-    up, down = int(rows["to_resistant"].sum()), int(rows["to_sensitive"].sum())
-    cohorts = ", ".join(
-        f"{code} (synthetic)" if synthetic else str(code)
-        for code, synthetic in dict(zip(rows["cohort"], rows["synthetic"], strict=True)).items()
-    )
-    words = f"{up} to resistant, {down} to sensitive of {n_firm:,} in {cohorts}"
-    return "passed" if (up + down) / n_firm <= MAX_FLIPS else "failed", words, expected
+    rows = case.drift[(case.drift["model"] == DEFAULTS) & ~case.drift["synthetic"].astype(bool)]
+    if rows.empty:
+        return "not assessable", "no real cohort is installed, a synthetic one alone", expected
+    columns = ["n_firm_active", "n_firm", "to_resistant", "to_sensitive"]
+    n_firm, kept, up, down = (int(n) for n in rows[columns].sum())
+    cohorts = ", ".join(dict.fromkeys(rows["cohort"]))
+    if n_firm < MINIMAL_FIRM_CALLS:
+        return "not assessable", f"{n_firm} firm calls of the active set in {cohorts}", expected
+    lost = n_firm - kept
+    words = f"{up} to resistant, {down} to sensitive, {lost:,} uncertain of {n_firm:,} in {cohorts}"
+    steady = (up + down) / n_firm <= MAX_FLIPS and lost / n_firm <= MAX_LOST_CALLS
+    return "passed" if steady else "failed", words, expected
 
 
 def _nothing_lost(case: _Case) -> Answer:
@@ -297,6 +339,10 @@ def _nothing_lost(case: _Case) -> Answer:
     return "failed", f"lost: {'; '.join(parts)}", expected
 
 
+def _intervals(found: dict[str, Any], kinds: list[str]) -> str:
+    return "; ".join(f"{title_of(kind)} {_interval(found[kind])}" for kind in kinds)
+
+
 def _interval(figure: object) -> str:
     mean, lower, upper = (getattr(figure, name) for name in ("mean", "lower", "upper"))
     return f"{mean:.3f} ({lower:.3f} to {upper:.3f})"
@@ -306,6 +352,7 @@ GATES: dict[str, tuple[str, Callable[[_Case], Answer]]] = {
     "intact": ("Files intact, models load", _intact),
     "predicts": ("Predictions are sound", _predicts),
     "full_training": ("Trained in full", _full_training),
+    "measured_data": ("Trained on measured data", _measured_data),
     "beats_floor": ("Better than the tissue floor", _beats_floor),
     "negative_control": ("Negative control at chance", _negative_control),
     "positive_controls": ("Known genes are found", _positive_controls),

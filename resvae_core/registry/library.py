@@ -2,9 +2,9 @@
 
 The shipped set lies in ``models/`` and is never changed here. Retrained sets lie in
 ``<state>/sets/``, each in a folder that is moved into place whole and not changed afterwards; what
-is computed of a set later (``evidence/``, ``drift.csv``) lies beside the files whose digests make
-the set. Which one is active is said by a pointer (`registry.pointer`) that is replaced in one step,
-by one process at a time.
+is computed of a set later (``evidence/``) lies beside the files whose digests make the set. Which
+one is active is said by a pointer (`registry.pointer`) that is replaced in one step, by one process
+at a time.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from resvae_core.access.roles import Actor, require
+from resvae_core.durable_files import sync_folder
 from resvae_core.errors import ArtifactError, CatalogError, ConfigError
 from resvae_core.registry.description import describe_model_set
 from resvae_core.registry.pointer import (
@@ -32,7 +33,6 @@ from resvae_core.registry.pointer import (
     resolve,
     set_folder,
     sets_folder,
-    sync_folder,
     write_pointer,
 )
 
@@ -132,9 +132,12 @@ def active_set() -> SetEntry:
     return _entry(pointer.active, pointer)
 
 
-def history() -> list[Change]:
-    """Return all changes of the registry, the latest last."""
-    return list(read_pointer().history)
+def active_id() -> str:
+    """Return the id of the active set, intact or not; empty where the pointer cannot be read."""
+    try:
+        return read_pointer().active
+    except ArtifactError:
+        return ""
 
 
 def add_candidate(staged: Path, *, origin: str) -> SetEntry:
@@ -144,7 +147,8 @@ def add_candidate(staged: Path, *, origin: str) -> SetEntry:
     ----------
     staged
         Folder as `store.save_model_set` writes it. It is moved; a second call of a job that was
-        stopped behind the move finds what the first one made.
+        stopped behind the move finds what the first one made. It takes the place of the same set
+        in the library where that was damaged.
     origin
         Id of the job that trained it.
 
@@ -160,7 +164,7 @@ def add_candidate(staged: Path, *, origin: str) -> SetEntry:
     described = _verified(staged)
     identifier = f"{described.name}-{described.digest[:8]}"
     target = sets_folder() / identifier
-    if digest_of(target) == described.digest:
+    if digest_of(target) == described.digest and _is_intact(target):
         shutil.rmtree(staged)
     else:
         _move(staged, target, origin)
@@ -209,20 +213,15 @@ def promote(identifier: str, *, actor: Actor, reason: str = "") -> SetEntry:
     candidate = find_set(identifier)
     if candidate.state == "active":
         return candidate
-    if candidate.state == "archived":
-        raise ConfigError(
-            f"The model set {identifier} is archived.", remedy="Restore it first, then promote it."
-        )
-    _verified(candidate.folder)
     before = read_pointer()
+    _refuse_archived(identifier, before)
+    _verified(candidate.folder)
     needed = _reason_for(candidate, reason.strip())
 
     def swap(pointer: Pointer) -> Pointer:
         if (pointer.active, pointer.digest) != (before.active, before.digest):
-            raise ConfigError(
-                f"The active model set changed in the meantime; it is {pointer.active} now.",
-                remedy="Look at the comparison again, then promote.",
-            )
+            raise _changed(pointer, "Look at the comparison again, then promote.")
+        _refuse_archived(identifier, pointer)
         earlier = [name for name in pointer.previous if name not in (identifier, pointer.active)]
         return replace(
             pointer,
@@ -235,22 +234,33 @@ def promote(identifier: str, *, actor: Actor, reason: str = "") -> SetEntry:
     return find_set(identifier)
 
 
-def roll_back(*, actor: Actor) -> SetEntry:
+def roll_back(*, actor: Actor, expected: str | None = None) -> SetEntry:
     """Make the set active that was so before, in one step; no gate is asked.
 
     Sets that are archived, missing or altered are passed over; behind all others stands the
     shipped one. Works where the active set or the pointer is broken as well.
+
+    Parameters
+    ----------
+    expected
+        Id of the set that was seen to be active (`active_id`): a second click, or that of somebody
+        else, goes no second step back. None: whichever is active.
 
     Raises
     ------
     AccessError
         If the role does not allow it.
     ConfigError
-        If there is nothing behind the active set.
+        If there is nothing behind the active set, or another one is active than was expected.
     """
     require(actor, "promote")
 
-    pointer = _change("roll back", "", actor, _step_back, mend=True)
+    def step(pointer: Pointer) -> Pointer:
+        if expected is not None and pointer.active != expected:
+            raise _changed(pointer, "Look at the list again, then roll back if that is needed.")
+        return _step_back(pointer)
+
+    pointer = _change("roll back", "", actor, step, mend=True)
     return find_set(pointer.active)
 
 
@@ -307,6 +317,19 @@ def restore(identifier: str, *, actor: Actor) -> SetEntry:
 
     _change("restore", identifier, actor, take_back)
     return find_set(identifier)
+
+
+def _refuse_archived(identifier: str, pointer: Pointer) -> None:
+    if identifier in pointer.archived:
+        raise ConfigError(
+            f"The model set {identifier} is archived.", remedy="Restore it first, then promote it."
+        )
+
+
+def _changed(pointer: Pointer, remedy: str) -> ConfigError:
+    return ConfigError(
+        f"The active model set changed in the meantime; it is {pointer.active} now.", remedy=remedy
+    )
 
 
 def _step_back(pointer: Pointer) -> Pointer:
@@ -426,17 +449,22 @@ def _move(staged: Path, target: Path, origin: str) -> None:
 
 def _may_return(identifier: str, pointer: Pointer) -> bool:
     """Tell whether a set can be rolled back to; the shipped one, the last resort, always can."""
-    from resvae_core.registry.store import require_intact
-
     if identifier == SHIPPED:
         return True
     if identifier in pointer.archived:
         return False
+    folder = set_folder(identifier)
+    return _is_intact(folder) and identifier.endswith(digest_of(folder)[:8])
+
+
+def _is_intact(folder: Path) -> bool:
+    from resvae_core.registry.store import require_intact
+
     try:
-        require_intact(set_folder(identifier))
+        require_intact(folder)
     except ArtifactError:
         return False
-    return identifier.endswith(digest_of(set_folder(identifier))[:8])
+    return True
 
 
 def _reason_for(candidate: SetEntry, reason: str) -> str:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from resvae_core.config import models_folder, state_folder
+from resvae_core.durable_files import PARTIAL, write_json
 from resvae_core.errors import ArtifactError
 
 SET_FILE = "model_set.json"
@@ -130,27 +130,9 @@ def write_pointer(pointer: Pointer) -> None:
     """
     path = pointer_path()
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{POINTER_FILE}.*"):
-        left.unlink(missing_ok=True)  # of a process that was killed between the two steps
-    staged = path.with_name(f".{POINTER_FILE}.{os.getpid()}")
-    document = {"schema_version": SCHEMA_VERSION, **asdict(pointer)}
-    with staged.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    staged.replace(path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder survive a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    for left in path.parent.glob(f"{POINTER_FILE}{PARTIAL}*"):
+        left.unlink(missing_ok=True)  # of a process that was killed before the file had its name
+    write_json(path, {"schema_version": SCHEMA_VERSION, **asdict(pointer)})
 
 
 def digest_of(folder: Path) -> str:

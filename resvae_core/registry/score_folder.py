@@ -15,8 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,14 +26,14 @@ from numpy.typing import NDArray
 
 from resvae_core.data.expression_parquet import NamesDigest
 from resvae_core.data.files import file_digest
-from resvae_core.data.locks import only_one
+from resvae_core.durable_files import PARTIAL, write_json
 from resvae_core.errors import ArtifactError, ConfigError
 from resvae_core.features.range_check import RANGES
 from resvae_core.models.model_set import CALLS
 from resvae_core.models.pair_scores import SETS, PairScores
+from resvae_core.process_locks import only_one
 
 MANIFEST, JOURNAL = "manifest.json", "parts.jsonl"
-PARTIAL = ".partial-"
 LOCK, LOCK_SECONDS = ".lock", 5.0
 """How long to wait for the lock: a process that was killed may not be gone yet."""
 SCHEMA_VERSION = 1
@@ -71,11 +70,23 @@ class PlannedPart:
 
 @dataclass(frozen=True)
 class WrittenPart:
-    """A part that was written: its number, size in bytes and SHA-256 (hex)."""
+    """A part that was written.
+
+    Parameters
+    ----------
+    part
+        Its number.
+    bytes, sha256
+        Its size and digest (hex).
+    inputs
+        When each input file that it was made from had been written (ns), in the order of its
+        pieces: a part that was made from a file as it was at another time does not count.
+    """
 
     part: int
     bytes: int
     sha256: str
+    inputs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,7 @@ class ScoreFolder:
         ------
         ConfigError
             If it cannot be written.
-        DownloadError
+        BusyError
             If another process scores into it.
         """
         try:
@@ -211,8 +222,14 @@ class ScoreFolder:
         notes = self.document().get("written") or []
         if path.is_file():
             notes = [*notes, *_complete_lines(path.read_text(encoding="utf-8"))]
-        parts = [WrittenPart(**note) for note in notes]
+        parts = [WrittenPart(**note | {"inputs": tuple(note.get("inputs", ()))}) for note in notes]
         return {part.part: part for part in parts}
+
+    def void(self, numbers: Collection[int]) -> None:
+        """Remove parts that must not count."""
+        files = [part["file"] for part in self.document()["parts"]]
+        for number in numbers:
+            (self.path / files[number]).unlink(missing_ok=True)
 
     def intact(self) -> dict[int, WrittenPart]:
         """Return the parts that are there with the digest that was noted."""
@@ -247,25 +264,7 @@ class ScoreFolder:
             )
 
     def _write(self, document: Mapping[str, Any]) -> None:
-        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        with writing(self.path / MANIFEST) as stream:
-            stream.write(text.encode())
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[Any]:
-    """Open a file that appears under its name, on the disk, when the ``with`` block ends well."""
-    # a name of its own: a worker that was given up may still write its copy
-    partial = path.with_name(f"{path.name}{PARTIAL}{uuid.uuid4().hex[:12]}")
-    try:
-        with partial.open("xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+        write_json(self.path / MANIFEST, document)
 
 
 def part_name(number: int) -> str:
@@ -337,16 +336,6 @@ def _complete_lines(text: str) -> Iterator[dict[str, Any]]:
 
 def _is_intact(path: Path, part: WrittenPart) -> bool:
     return path.is_file() and path.stat().st_size == part.bytes and file_digest(path) == part.sha256
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # knows no such thing
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from resvae_core import durable_files
 from resvae_core.data.files import file_digest, replace_folder, write_json
 from resvae_core.data.splits import LEAVE_CELL_LINE_OUT
 from resvae_core.errors import ArtifactError, ConfigError
@@ -335,9 +336,9 @@ def add_evaluation(name: str, table: pd.DataFrame, folder: Path | None = None) -
     file = f"{EVALUATION}/{name}.csv"
     table.to_csv(folder / file, index=False, float_format="%.5g")
     digests = {**document["digests"], file: file_digest(folder / file)}
-    staged = folder / f"{SET_FILE}.partial"
-    write_json(staged, {**document, "digests": dict(sorted(digests.items()))})
-    staged.replace(folder / SET_FILE)
+    durable_files.write_json(
+        folder / SET_FILE, {**document, "digests": dict(sorted(digests.items()))}
+    )
 
 
 def _link(source: str, target: str) -> None:

@@ -245,15 +245,22 @@ def require_request(request: TrainingRequest, data: Path | None) -> None:
         )
 
 
-def workers_for(request: TrainingRequest, data: Path | None) -> int:
+def workers_for(request: TrainingRequest, data: Path | None, memory_gb: float | None = None) -> int:
     """Return how many workers a run has: as the settings say, and as the memory of a job allows.
+
+    Parameters
+    ----------
+    data
+        Folder of installed data.
+    memory_gb
+        Of the job; as the settings say where None.
 
     Raises
     ------
     InputDataError
         If there are no data to train on.
     """
-    return _workers(_workload(request, _survey(data)))
+    return _workers(_workload(request, _survey(data)), memory_gb)
 
 
 def estimate(
@@ -285,9 +292,10 @@ def estimate(
     return estimate_workload(work, _workers(work) if n_workers is None else n_workers)
 
 
-def _workers(work: Workload) -> int:
+def _workers(work: Workload, memory_gb: float | None = None) -> int:
     settings = load_settings()
-    return most_workers(work, settings.n_workers or n_cores(), settings.memory_limit_gb)
+    room = settings.memory_limit_gb if memory_gb is None else memory_gb
+    return most_workers(work, settings.n_workers or n_cores(), room)
 
 
 def _workload(request: TrainingRequest, found: Survey, n_folds_done: int = 0) -> Workload:

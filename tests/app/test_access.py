@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pages.components.contrast import ON_PRIMARY, on_primary
+import run
+from pages.components.contrast import DARK_GROUND, ON_PRIMARY, on_primary
 from resvae_core.config import PROJECT_ROOT
 from resvae_core.figures.contrast import GRAPHIC_CONTRAST, TEXT_CONTRAST, blend, contrast
 
@@ -99,18 +100,42 @@ def test_labels_of_primary_buttons_reach_aa_and_their_white_icons_that_of_graphi
     assert contrast("#FFFFFF", THEMES["dark"]["primaryColor"]) >= GRAPHIC_CONTRAST
 
 
-@pytest.mark.parametrize(
-    ("mode", "label"),
-    [("light", "Go on"), (None, "Go on"), ("dark", f':color[Go on]{{foreground="{ON_PRIMARY}"}}')],
-)
-def test_label_of_a_primary_button_follows_the_theme(monkeypatch, mode, label) -> None:
+def in_browser(monkeypatch, mode: str | None, shown: str) -> None:
+    """Let a browser ask for a theme where the program was started with `run.theme_options`."""
     from types import SimpleNamespace
 
     from pages.components import contrast as of_pages
 
-    theme = SimpleNamespace(context=SimpleNamespace(theme=SimpleNamespace(type=mode)))
-    monkeypatch.setattr(of_pages, "st", theme)
+    options = {f"theme.{name}.backgroundColor": THEMES[name]["backgroundColor"] for name in THEMES}
+    forced = (option.removeprefix("--").partition("=") for option in run.theme_options(shown))
+    options |= {name: value for name, _, value in forced}
+    context = SimpleNamespace(theme=SimpleNamespace(type=mode))
+    streamlit = SimpleNamespace(context=context, get_option=options.__getitem__)
+    monkeypatch.setattr(of_pages, "st", streamlit)
+
+
+ON_DARK = f':color[Go on]{{foreground="{ON_PRIMARY}"}}'
+
+
+@pytest.mark.parametrize(
+    ("mode", "label"), [("light", "Go on"), (None, "Go on"), ("dark", ON_DARK)]
+)
+def test_label_of_a_primary_button_follows_the_theme(monkeypatch, mode, label) -> None:
+    in_browser(monkeypatch, mode, "system")
     assert on_primary("Go on") == label
+
+
+@pytest.mark.parametrize("mode", ["light", "dark", None])
+@pytest.mark.parametrize(("shown", "label"), [("light", "Go on"), ("dark", ON_DARK)])
+def test_one_theme_for_everybody_is_what_counts_not_the_browser_s(
+    monkeypatch, mode, shown, label
+) -> None:
+    in_browser(monkeypatch, mode, shown)
+    assert on_primary("Go on") == label
+
+
+def test_dark_ground_that_labels_are_chosen_for_is_that_of_the_theme() -> None:
+    assert THEMES["dark"]["backgroundColor"] == DARK_GROUND
 
 
 def test_primary_buttons_have_a_label_that_can_be_read_and_a_key() -> None:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from sqlalchemy import text
+from streamlit.runtime.context import StreamlitHeaders
 from streamlit.testing.v1 import AppTest
 
 from pages.components import identity, permissions, resources, settings_audit, trail
@@ -14,7 +16,7 @@ from pages.components.frame import PAGES
 from pages.components.state import KEY, Session
 from resvae_core.access.audit import entries, record, verify
 from resvae_core.access.preferences import save_settings
-from resvae_core.access.roles import SINGLE_USER, Actor
+from resvae_core.access.roles import COMMAND_LINE, SINGLE_USER, Actor
 from resvae_core.database import close_databases, open_database
 from resvae_core.errors import AccessError, AuditError
 from resvae_core.jobs import service
@@ -40,6 +42,8 @@ def as_actor(monkeypatch: pytest.MonkeyPatch) -> Callable[[Actor], None]:
     def be(actor: Actor) -> None:
         for module in (identity, permissions, settings_audit):
             monkeypatch.setattr(module, "current_actor", lambda: actor)
+        for module in (identity, settings_audit):
+            monkeypatch.setattr(module, "actor_at_click", lambda: lambda: actor)
 
     return be
 
@@ -62,7 +66,7 @@ def demo(open_page, name: str, position: int = 0) -> AppTest:
 
 
 def actions() -> list[str]:
-    return entries()["action"].tolist()[::-1]
+    return entries(actor=COMMAND_LINE)["action"].tolist()[::-1]
 
 
 def test_saved_preferences_hold_and_are_recorded(open_part) -> None:
@@ -73,7 +77,7 @@ def test_saved_preferences_hold_and_are_recorded(open_part) -> None:
     app.button(key="save_settings").click().run()
     assert "Saved: 3 settings changed." in words(app)
     assert load_settings() == Settings(device="cpu", n_workers=2, resume_automatically=False)
-    [line] = entries().to_dict("records")
+    [line] = entries(actor=COMMAND_LINE).to_dict("records")
     assert line["subject"] == "settings:device,n_workers,resume_automatically"
     assert line["actor"] == "single user"
 
@@ -165,7 +169,7 @@ def test_audit_shows_lines_filters_and_verifies(open_part) -> None:
     assert app.dataframe[0].value["subject"].tolist() == ["settings:theme"]
     app.button(key="verify_audit").click().run()
     assert "The trail is whole: 2 lines" in words(app)
-    assert verify().head in app.code[0].value
+    assert verify(actor=COMMAND_LINE).head in app.code[0].value
 
 
 def test_audit_names_the_first_broken_line(open_part) -> None:
@@ -251,14 +255,14 @@ def test_another_person_in_the_same_session_finds_nothing_of_the_one_before(
     assert app.session_state[KEY].upload is None
     assert actions()[0] == "sign_in"
     assert actions()[-1] == "sign_in"
-    assert entries(action="sign_in")["actor"].tolist() == ["anna", "vera"]
+    assert entries(actor=COMMAND_LINE, action="sign_in")["actor"].tolist() == ["anna", "vera"]
 
 
 def test_prediction_and_explanation_are_recorded_once_and_not_on_every_rerun(open_page) -> None:
     app = demo(open_page, "explanation")
     app.run()
     app.switch_page(PAGES["overview"].script).run()
-    lines = entries()
+    lines = entries(actor=COMMAND_LINE)
     assert sorted(lines["action"]) == ["explanation.made", "prediction.made"]
     digest = resources.demo_upload().qc.file_digest
     assert set(lines["file_digest"]) == {digest}
@@ -288,3 +292,59 @@ def test_export_is_recorded_before_the_file_is_made(monkeypatch: pytest.MonkeyPa
     with pytest.raises(AuditError, match="cannot be written"):
         export()
     assert made == [1, 1]
+
+
+@pytest.fixture
+def proxied(state: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let a proxy name vera; return what writes her role."""
+    headers = {"X-Resvae-Proxy-Secret": SECRET, "X-Forwarded-User": "vera"}
+    monkeypatch.setenv("RESVAE_PROXY_SECRET", SECRET)
+    monkeypatch.setattr(type(st.context), "headers", StreamlitHeaders(headers.items()))
+
+    def be(role: str) -> None:
+        state.mkdir(parents=True, exist_ok=True)
+        rules = 'default = "none"\n[subjects]\n'
+        named = "" if role == "none" else f'vera = "{role}"\n'
+        (state / "roles.toml").write_text(rules + named, encoding="utf-8")
+
+    return be
+
+
+@pytest.mark.parametrize(
+    ("permission", "before", "after"), [("audit", "steward", "analyst"), ("read", "viewer", "none")]
+)
+def test_download_asks_for_the_role_at_the_click(
+    proxied: Callable[[str], None], permission: str, before: str, after: str
+) -> None:
+    made: list[int] = []
+    proxied(before)
+    export = trail.recorded_export(
+        "export.audit", "table:audit", lambda: made.append(1), permission=permission
+    )
+    export()
+    proxied(after)
+    with pytest.raises(AccessError, match=f"The role '{after}' may not"):
+        export()
+    assert made == [1]
+    assert actions() == ["export.audit", "access.refused"]
+
+
+def test_the_trail_as_a_file_is_read_by_who_clicks(
+    open_part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record("sign_in", actor=VIEWER)
+    made: list[Callable[[], str]] = []
+
+    def keep(action: str, subject: str, write: Callable[[], str], permission: str) -> str:
+        assert permission == "audit"
+        made.append(write)
+        return ""
+
+    monkeypatch.setattr(settings_audit, "recorded_export", keep)
+    role = {"now": SINGLE_USER}
+    monkeypatch.setattr(settings_audit, "actor_at_click", lambda: lambda: role["now"])
+    open_part("audit")
+    assert "sign_in" in made[-1]()
+    role["now"] = ANALYST
+    with pytest.raises(AccessError, match="'analyst' may not read the audit trail"):
+        made[-1]()

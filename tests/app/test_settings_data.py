@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 from pages.components import permissions, resources, settings_data
 from pages.components.state import Session
 from resvae_core.access.audit import entries
-from resvae_core.access.roles import Actor
+from resvae_core.access.roles import COMMAND_LINE, Actor
 from resvae_core.data.sources import SOURCES_VARIABLE
 from resvae_core.errors import AccessError
-from resvae_core.jobs import data_sets, service
+from resvae_core.jobs import data_sets, processes, service, store
 from resvae_core.jobs.context import JobContext
 from resvae_core.jobs.data_sets import Request
 from resvae_core.jobs.tasks import TASKS
@@ -81,6 +82,18 @@ def open_data(open_page: Callable[..., AppTest]) -> Callable[..., AppTest]:
     return visit
 
 
+def work(task: str) -> None:
+    """Do what waits in the lane of fetches, as its worker does."""
+    (job,) = service.list_jobs(task=task, states=["queued"])
+    worker = store.Worker(processes.host(), os.getpid(), processes.mark_of(os.getpid()) or "")
+    held = store.claim(job.lane, worker, device="")
+    assert held is not None
+    assert held.id == job.id
+    folder = service.job_folder(job.id)
+    result = TASKS[task].run(JobContext.alone(folder, job.arguments, id=job.id))
+    store.finish(held, "done", line="It is done.", result=result)
+
+
 def words(app: AppTest) -> str:
     return "\n".join(str(part.value) for part in [*app.markdown, *app.caption, *app.error])
 
@@ -124,16 +137,27 @@ def test_installed_data_are_verified_and_removed_after_a_second_question(
     data_sets.fetch(OPEN, Request(), actor=STEWARD)
     app = open_data(OPEN)
     app.button(key="data_verify").click().run()
+    assert app.button(key="data_verify").disabled, "one job on it at a time"
+    assert "data_remove_confirmed" not in keys(app)
+    work("verify-data")
+    app.run()
     assert "All intact" in words(app)
     (installation / "x/open.csv").write_bytes(b"id,value\n1,3\n")
     app.button(key="data_verify").click().run()
+    work("verify-data")
+    app.run()
     assert "1 of 1 files are altered or missing" in words(app)
     assert "Altered, not used" in words(app)
     app.button(key="data_remove_confirmed").click().run()
+    assert (installation / "x/open.csv").exists(), "the page itself writes no data"
+    work("remove-data")
+    app.run()
     assert not (installation / "x/open.csv").exists()
     assert "Not installed" in words(app)
     assert "data_verify" not in keys(app)
-    assert {"data.fetched", "data.verified", "data.removed"} <= set(entries()["action"])
+    assert {"data.fetched", "data.verified", "data.removed"} <= set(
+        entries(actor=COMMAND_LINE)["action"]
+    )
 
 
 def test_failed_fetch_says_why_and_what_to_do(open_data: Callable[..., AppTest]) -> None:
@@ -165,6 +189,8 @@ def test_viewer_sees_but_cannot_act_even_behind_the_page(
         lambda: data_sets.fetch(STRICT, Request(accept_licence=True), actor=VIEWER),
         lambda: data_sets.verify(OPEN, actor=VIEWER),
         lambda: data_sets.remove(OPEN, actor=VIEWER),
+        lambda: service.submit("verify-data", {"key": OPEN}, actor=VIEWER),
+        lambda: service.submit("remove-data", {"key": OPEN}, actor=VIEWER),
     ):
         with pytest.raises(AccessError, match="'viewer' may not fetch and remove data"):
             action()

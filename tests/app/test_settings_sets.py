@@ -82,6 +82,40 @@ def test_candidate_is_promoted_with_a_reason_and_rolled_back_in_one_click(
 
 
 @pytest.mark.usefixtures("tiny_shipped")
+def test_roll_back_is_of_the_set_that_was_shown(
+    open_page, candidate: library.SetEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two clicks on one page: the second finds another set active than its page showed."""
+    monkeypatch.setattr(library, "_reason_for", lambda candidate, reason: reason)
+    staged = wide_set(tmp_path / "next", name="next")
+    later = library.add_candidate(staged, origin="1a2b3c4d5e6f")
+    for entry in (candidate, later):
+        library.promote(entry.id, actor=SINGLE_USER)
+    app = settings(open_page)
+    library.roll_back(actor=SINGLE_USER)  # the first click, or that of somebody else
+    app.button(key="roll_back").click().run()
+    assert library.active_set().id == candidate.id
+    assert "changed in the meantime" in app.error[0].value
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_differences_over_drugs_stand_without_interval_and_say_why(
+    open_page, candidate: library.SetEntry
+) -> None:
+    app = settings(open_page)
+    assert "Without an interval and p: a mean over drugs." in words(app)
+
+
+@pytest.mark.usefixtures("promoted")
+def test_no_drift_is_offered_for_the_shipped_set(open_page) -> None:
+    app = settings(open_page)
+    app.session_state["sets_parts"] = "Drift"
+    app.run()
+    assert "it is no candidate" in words(app)
+    assert "Compute the drift" not in [button.label for button in app.button]
+
+
+@pytest.mark.usefixtures("tiny_shipped")
 def test_parts_of_the_comparison_open_without_an_error(
     open_page, candidate: library.SetEntry
 ) -> None:

@@ -14,6 +14,7 @@ import tomli_w
 from playwright.sync_api import Browser, expect
 
 from resvae_core.access.audit import entries, verify
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.access.sign_in import SECRET_VARIABLE
 from resvae_core.database import close_databases
 from tests.browser.dashboard import Server, Visitor, running_server, visit
@@ -115,7 +116,7 @@ def test_unverified_address_of_a_steward_makes_a_viewer_who_may_change_nothing(
         expect(visitor.page.get_by_test_id("stDataFrame")).to_have_count(0)
         visitor.menu.get_by_role("button", name="Sign out").click()
         at_the_door(visitor)
-    lines = entries(actor="3")
+    lines = entries(actor=COMMAND_LINE, who="3")
     assert set(lines["action"]) == {"sign_in"}
     assert set(lines["role"]) == {"viewer"}
     assert set(lines["source"]) == {"sign-in"}
@@ -143,7 +144,7 @@ def test_planted_identifiers_reach_no_trail_table_log_or_link(
     for path in (*trail.rglob("*"), server.log_file):
         content = path.read_bytes() if path.is_file() else b""
         assert not any(planted.encode() in content for planted in PLANTED), path
-    lines = entries(actor="vera")
+    lines = entries(actor=COMMAND_LINE, who="vera")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     about_the_file = lines[lines["file_digest"] == digest]
     assert set(about_the_file["action"]) == {
@@ -153,7 +154,7 @@ def test_planted_identifiers_reach_no_trail_table_log_or_link(
         "export.table",
         "export.report",
     }
-    assert verify().whole
+    assert verify(actor=COMMAND_LINE).whole
 
 
 def test_steward_changes_a_setting_and_reads_that_they_did(
@@ -173,9 +174,9 @@ def test_steward_changes_a_setting_and_reads_that_they_did(
         visitor.page.get_by_role("button", name="Verify the trail").click()
         visitor.page.get_by_text(re.compile(r"The trail is whole: \d+ lines")).wait_for()
     assert 'device = "cpu"' in (trail / "settings.toml").read_text(encoding="utf-8")
-    [line] = entries(action="settings").to_dict("records")
+    [line] = entries(actor=COMMAND_LINE, action="settings").to_dict("records")
     assert (line["actor"], line["subject"]) == ("stefan@example.org", "settings:device")
-    assert verify().whole
+    assert verify(actor=COMMAND_LINE).whole
 
 
 def test_role_that_was_taken_away_is_gone_on_the_next_click(

@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
@@ -24,6 +25,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from resvae_core import database
 from resvae_core.database import close_databases, create_tables, exclusive, open_database
 from resvae_core.errors import ConfigError
+from resvae_core.jobs.recovery import LEASE_SECONDS
 
 TABLES = MetaData()
 COUNT = Table("counts", TABLES, Column("name", String(20), primary_key=True), Column("n", Integer))
@@ -87,6 +89,25 @@ def test_what_a_killed_process_held_is_free(url) -> None:
     with exclusive(open_database(url), "counts") as connection:
         connection.execute(insert(COUNT).values(name="all", n=1))
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.postgres
+def test_no_statement_waits_as_long_as_a_worker_may_be_silent(postgres) -> None:
+    engine, milliseconds = open_database(postgres), {}
+    with exclusive(engine, "counts") as connection:
+        for name in ("lock_timeout", "statement_timeout"):
+            query = text("SELECT setting FROM pg_settings WHERE name = :name")
+            milliseconds[name] = int(connection.execute(query, {"name": name}).scalar())
+    assert all(0 < value < 1000 * LEASE_SECONDS / 3 for value in milliseconds.values())
+
+
+@pytest.mark.postgres
+def test_a_statement_that_takes_too_long_counts_as_a_database_that_is_away(postgres) -> None:
+    with open_database(postgres).connect() as connection:
+        connection.execute(text("SET statement_timeout = '50ms'"))
+        with pytest.raises(OperationalError) as caught:
+            connection.execute(text("SELECT pg_sleep(5)"))
+    assert database.is_unreachable(caught.value)
 
 
 def test_an_error_undoes_the_whole_transaction(url) -> None:

@@ -73,6 +73,7 @@ def main(name: str, root: Path) -> dict[str, Any]:
     """Run a scenario; ``train`` and ``score`` alone are the work with nobody killed."""
     state = root / name / "state"
     os.environ |= {"RESVAE_STATE": str(state), "RESVAE_DATA": str(root / "data")}
+    os.environ["RESVAE_INBOX"] = str(root)
     os.environ |= {"RESVAE_N_WORKERS": "2", "RESVAE_ENGINE": "serial"}
     if name in ("train", "score"):
         job = work.settle(work.submit(name, root))

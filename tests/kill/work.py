@@ -14,8 +14,10 @@ import pandas as pd
 
 from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.config import state_folder
+from resvae_core.data.inbox import entry_id
 from resvae_core.jobs import processes, recovery, service
 from resvae_core.jobs.record import JobRecord
+from resvae_core.jobs.task_scoring import to_arguments
 from resvae_core.registry.library import find_set, list_sets
 from resvae_core.registry.store import load_model_set, require_intact
 from resvae_core.registry.training_request import TrainingRequest
@@ -46,12 +48,9 @@ def arguments_of(task: str, root: Path) -> dict[str, Any]:
             "tiny", drugs=DRUGS, kinds=("elastic_net",), n_seeds=1, effort="short"
         )
         return request.to_arguments()
-    return {
-        "input": str(root / "cohort.parquet"),
-        "models": ["elastic_net"],
-        "drugs": list(DRUGS),
-        "chunk": CHUNK,
-    }
+    return to_arguments(
+        entry_id("cohort.parquet"), models=["elastic_net"], drugs=DRUGS, chunk=CHUNK
+    )
 
 
 def submit(task: str, root: Path) -> str:

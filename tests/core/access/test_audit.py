@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Connection, delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from resvae_core.access import audit, audit_verification
+from resvae_core.access import audit, audit_table, audit_verification
 from resvae_core.access.audit import as_subject, entries, record, verify
 from resvae_core.access.audit_table import GENESIS, HEAD, LINES, head_file
 from resvae_core.access.roles import COMMAND_LINE, SINGLE_USER, Actor
 from resvae_core.database import close_databases, open_database
-from resvae_core.errors import AuditError
+from resvae_core.errors import AccessError, AuditError
 
 DIGEST = "ab" * 32
 SPAWN = multiprocessing.get_context("spawn")
@@ -58,7 +58,7 @@ def test_a_line_says_who_what_when_on_which_file_with_which_set(database: str) -
         file_digest=DIGEST,
         subject=as_subject("sample", DIGEST[:16]),
     )
-    [row] = entries().to_dict("records")
+    [row] = entries(actor=COMMAND_LINE).to_dict("records")
     assert before - timedelta(seconds=1) < row["time"] <= datetime.now(UTC)
     assert row["previous"] == GENESIS
     del row["time"], row["digest"], row["previous"]
@@ -72,17 +72,17 @@ def test_a_line_says_who_what_when_on_which_file_with_which_set(database: str) -
         "model_set": "gdsc-1a2b3c4d:1a2b3c4d5e6f",
         "subject": f"sample:{DIGEST[:16]}",
     }
-    assert verify().whole
+    assert verify(actor=COMMAND_LINE).whole
 
 
 def test_untouched_trail_is_whole(database: str) -> None:
-    assert verify() == audit.AuditReport(0, GENESIS)
+    assert verify(actor=COMMAND_LINE) == audit.AuditReport(0, GENESIS)
     write(5)
-    report = verify()
+    report = verify(actor=COMMAND_LINE)
     assert (report.whole, report.n_lines) == (True, 5)
-    assert report.head == entries()["digest"].iloc[0]
+    assert report.head == entries(actor=COMMAND_LINE)["digest"].iloc[0]
     assert report.sentence().startswith("The trail is whole: 5 lines")
-    assert audit.require_whole() == report
+    assert audit.require_whole(actor=COMMAND_LINE) == report
 
 
 @pytest.mark.parametrize("change", [update(LINES).values(actor="nobody"), delete(LINES)])
@@ -90,7 +90,21 @@ def test_the_database_refuses_to_change_or_remove_lines(database: str, change: o
     write(2)
     with pytest.raises(DBAPIError, match="append-only"), open_database().begin() as connection:
         connection.execute(change)  # type: ignore[call-overload]
-    assert verify().whole
+    assert verify(actor=COMMAND_LINE).whole
+
+
+def test_the_database_refuses_a_line_in_the_place_of_another(database: str) -> None:
+    write(2)
+    names = ", ".join(column.name for column in LINES.columns)
+    others = names.replace("actor", "'somebody else'")
+    replacing = {
+        "sqlite": f"INSERT OR REPLACE INTO audit_line SELECT {others} FROM audit_line",
+        "postgresql": f"INSERT INTO audit_line SELECT {names} FROM audit_line "
+        "ON CONFLICT (sequence) DO UPDATE SET actor = 'somebody else'",
+    }
+    with pytest.raises(DBAPIError, match="append-only"), open_database().begin() as connection:
+        connection.execute(text(replacing[database]))
+    assert verify(actor=COMMAND_LINE).whole
 
 
 @pytest.mark.postgres
@@ -107,7 +121,7 @@ def test_postgresql_refuses_to_empty_the_trail(
 def test_changed_line_is_found_whatever_was_changed(state: Path, column: str) -> None:
     write(4)
     tamper(lambda c: c.execute(update(LINES).where(LINES.c.sequence == 2).values({column: "x"})))
-    found = verify().first_break
+    found = verify(actor=COMMAND_LINE).first_break
     assert found is not None
     assert (found.sequence, found.problem) == (2, "it was changed")
 
@@ -120,7 +134,7 @@ def test_changed_line_with_a_fitting_digest_breaks_the_next(database: str) -> No
         connection.execute(update(LINES).where(LINES.c.sequence == 2).values(values))
 
     tamper(forge)
-    found = verify().first_break
+    found = verify(actor=COMMAND_LINE).first_break
     assert found is not None
     assert (found.sequence, found.problem[:24]) == (3, "it does not follow the l")
 
@@ -134,7 +148,7 @@ def test_rewritten_trail_differs_from_its_noted_heads(database: str) -> None:
         connection.execute(update(HEAD).values(digest=values["digest"]))
 
     tamper(forge)
-    found = verify().first_break
+    found = verify(actor=COMMAND_LINE).first_break
     assert found is not None
     assert found == audit.Break(3, "it is not the line that the head in the state folder names")
 
@@ -149,7 +163,7 @@ def test_exchanged_lines_are_found(database: str) -> None:
             connection.execute(update(LINES).where(LINES.c.sequence == sequence).values(values))
 
     tamper(exchange)
-    found = verify().first_break
+    found = verify(actor=COMMAND_LINE).first_break
     assert found is not None
     assert found.sequence == 2
 
@@ -157,9 +171,9 @@ def test_exchanged_lines_are_found(database: str) -> None:
 def test_missing_line_is_found(database: str) -> None:
     write(4)
     tamper(lambda c: c.execute(delete(LINES).where(LINES.c.sequence == 2)))
-    found = verify().first_break
+    found = verify(actor=COMMAND_LINE).first_break
     assert found == audit.Break(2, "it is missing")
-    assert verify().sentence() == "Line 2: it is missing."
+    assert verify(actor=COMMAND_LINE).sentence() == "Line 2: it is missing."
 
 
 def test_inserted_line_is_found(database: str) -> None:
@@ -171,7 +185,7 @@ def test_inserted_line_is_found(database: str) -> None:
         connection.execute(insert(LINES).values(values))
 
     tamper(insert_one)
-    found = verify().first_break
+    found = verify(actor=COMMAND_LINE).first_break
     assert found == audit.Break(3, "it was added without the head's being moved")
 
 
@@ -186,12 +200,12 @@ def test_cut_tail_is_found_even_with_the_head_moved_back(database: str, n_cut: i
         connection.execute(update(HEAD).values(sequence=left, digest=digest))
 
     tamper(cut)
-    found = verify().first_break
+    found = verify(actor=COMMAND_LINE).first_break
     assert found is not None
     assert found.sequence == left + 1
     assert "by the head in the state folder there were 3 lines" in found.problem
     with pytest.raises(AuditError, match=f"Line {left + 1}: it is missing") as error:
-        audit.require_whole()
+        audit.require_whole(actor=COMMAND_LINE)
     assert "backup" in error.value.remedy
 
 
@@ -199,9 +213,152 @@ def test_cut_tail_is_found_without_the_state_folder(database: str) -> None:
     write(3)
     tamper(lambda c: c.execute(delete(LINES).where(LINES.c.sequence == 3)))
     head_file().unlink()
-    found = verify().first_break
+    found = verify(actor=COMMAND_LINE).first_break
     assert found is not None
     assert found.problem == "it is missing: by the head in the database there were 3 lines"
+
+
+def cut(left: int) -> Callable[[Connection], None]:
+    """Return what removes all lines but the first ones, and moves the database's head back."""
+
+    def change(connection: Connection) -> None:
+        connection.execute(delete(LINES).where(LINES.c.sequence > left))
+        values = {"sequence": left, "digest": line(connection, left)["digest"]}
+        connection.execute(update(HEAD).values(values))
+
+    return change
+
+
+def refused(n: int = 1) -> None:
+    for _ in range(n):
+        with pytest.raises(AuditError, match="is not the one that was written") as error:
+            write(1)
+        assert "audit continue" in error.value.remedy
+
+
+def test_cut_trail_takes_no_more_lines_and_does_not_heal(database: str) -> None:
+    write(6)
+    noted = head_file().read_bytes()
+    tamper(cut(4))
+    refused(3)
+    found = verify(actor=COMMAND_LINE)
+    missing = "it is missing: by the head in the state folder there were 6 lines"
+    assert (found.n_lines, found.first_break) == (4, audit.Break(5, missing))
+    assert head_file().read_bytes() == noted
+
+
+def test_end_written_anew_takes_no_more_lines(database: str) -> None:
+    write(6)
+
+    def forge(connection: Connection) -> None:
+        values = resealed(line(connection, 6), actor="somebody else")
+        connection.execute(update(LINES).where(LINES.c.sequence == 6).values(values))
+        connection.execute(update(HEAD).values(digest=values["digest"]))
+
+    tamper(forge)
+    refused()
+    assert verify(actor=COMMAND_LINE).first_break is not None
+
+
+@pytest.mark.parametrize("left", [0, 2])
+def test_exchanged_database_takes_no_lines(state: Path, left: int) -> None:
+    write(left + 2)
+    noted = head_file().read_bytes()
+    close_databases()
+    for path in state.glob("resvae.sqlite*"):
+        path.unlink()
+    head_file().unlink()
+    write(left)
+    head_file().write_bytes(noted)
+    refused(5)
+    assert verify(actor=COMMAND_LINE).n_lines == left
+
+
+def test_lines_that_the_database_lost_are_not_written_over(database: str) -> None:
+    write(3)
+    head_file().unlink()
+    tamper(lambda c: c.execute(delete(LINES).where(LINES.c.sequence == 3)))
+    refused()
+
+
+@pytest.mark.postgres
+def test_hosts_with_state_folders_of_their_own_write_one_trail(
+    state: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESVAE_DATABASE_URL", postgres)
+    write(2)
+    monkeypatch.setenv("RESVAE_STATE", str(state.with_name("other")))
+    write(3)  # the first host's head lags behind from here on
+    assert verify(actor=COMMAND_LINE).n_lines == 5
+    monkeypatch.setenv("RESVAE_STATE", str(state))
+    assert verify(actor=COMMAND_LINE).whole
+    write(1)
+    tamper(cut(5))
+    refused()
+    monkeypatch.setenv("RESVAE_STATE", str(state.with_name("other")))
+    write(3)  # this host cannot know; the first does, and does not forget
+    monkeypatch.setenv("RESVAE_STATE", str(state))
+    refused()
+    found = verify(actor=COMMAND_LINE).first_break
+    assert found == audit.Break(6, "it is not the line that the head in the state folder names")
+
+
+def test_steward_goes_on_with_a_cut_trail_and_it_says_so_for_ever(database: str) -> None:
+    write(6)
+    noted, old = head_file().read_bytes(), json.loads(head_file().read_text())["digest"]
+    tamper(cut(4))
+    assert audit.continue_trail(actor=COMMAND_LINE) == 5
+    write(2)
+    report = verify(actor=COMMAND_LINE)
+    assert (report.whole, report.n_lines, report.continued) == (True, 7, (5,))
+    assert report.sentence().endswith("Lines before it were lost: a steward went on at line 5.")
+    [said] = entries(actor=COMMAND_LINE, action="audit").to_dict("records")
+    assert said["subject"] == f"head:6:{old[:16]}"
+    kept = head_file().with_suffix(".before-line-5.json")
+    assert kept.read_bytes() == noted
+
+
+def test_steward_goes_on_where_the_head_file_is_broken(state: Path) -> None:
+    write(2)
+    head_file().write_text("{", encoding="utf-8")
+    audit.continue_trail(actor=COMMAND_LINE)
+    assert entries(actor=COMMAND_LINE)["subject"].iloc[0] == "head:unreadable"
+    assert verify(actor=COMMAND_LINE).whole
+
+
+def test_steward_goes_on_where_the_database_lost_its_last_line(database: str) -> None:
+    write(3)
+    head_file().unlink()
+    tamper(lambda c: c.execute(delete(LINES).where(LINES.c.sequence == 3)))
+    assert audit.continue_trail(actor=COMMAND_LINE) == 3
+    assert verify(actor=COMMAND_LINE).continued == (3,)
+
+
+def test_nothing_is_continued_where_nothing_was_lost(database: str) -> None:
+    write(2)
+    with pytest.raises(AuditError, match="goes on from its noted head") as error:
+        audit.continue_trail(actor=COMMAND_LINE)
+    assert "nothing to accept" in error.value.remedy
+    assert verify(actor=COMMAND_LINE).n_lines == 2
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        audit.entries,
+        audit.find_lines,
+        audit.actors,
+        audit.verify,
+        audit.require_whole,
+        audit.continue_trail,
+    ],
+)
+def test_only_who_may_read_the_trail_reads_it(state: Path, read: Callable[..., object]) -> None:
+    analyst = Actor("anna", "analyst", "proxy")
+    with pytest.raises(AccessError, match="'analyst' may not read the audit trail"):
+        read(actor=analyst)
+    [refusal] = entries(actor=COMMAND_LINE).to_dict("records")
+    assert (refusal["actor"], refusal["subject"]) == ("anna", "permission:audit")
 
 
 def test_removed_database_is_found(state: Path) -> None:
@@ -209,7 +366,7 @@ def test_removed_database_is_found(state: Path) -> None:
     close_databases()
     for path in state.glob("resvae.sqlite*"):
         path.unlink()
-    found = verify().first_break
+    found = verify(actor=COMMAND_LINE).first_break
     assert found is not None
     assert found.sequence == 1
 
@@ -219,7 +376,7 @@ def test_lagging_head_file_is_no_break_and_catches_up(state: Path) -> None:
     early = head_file().read_bytes()
     write(2)
     head_file().write_bytes(early)
-    assert verify().whole
+    assert verify(actor=COMMAND_LINE).whole
     write(1)
     assert json.loads(head_file().read_text(encoding="utf-8"))["sequence"] == 4
 
@@ -228,14 +385,42 @@ def test_broken_head_file_is_said(state: Path) -> None:
     write(1)
     head_file().write_text("{", encoding="utf-8")
     with pytest.raises(AuditError, match="holds the head of the audit trail, cannot be read"):
-        verify()
+        verify(actor=COMMAND_LINE)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"sequence": 0, "digest": ""}', '{"sequence": 1}'])
+def test_nothing_is_written_where_the_head_file_cannot_be_read(database: str, content: str) -> None:
+    write(2)
+    noted = head_file().read_bytes()
+    head_file().write_text(content, encoding="utf-8")
+    with pytest.raises(AuditError, match="cannot be read") as error:
+        write(1)
+    assert "audit continue" in error.value.remedy
+    head_file().write_bytes(noted)
+    assert verify(actor=COMMAND_LINE).n_lines == 2
+
+
+def test_nothing_is_written_where_its_head_has_no_room(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(2)
+    with monkeypatch.context() as patch:
+
+        def full(descriptor: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(audit_table.os, "fsync", full)
+        with pytest.raises(AuditError, match=r"cannot be written \(OSError\)"):
+            write(1)
+    assert verify(actor=COMMAND_LINE).n_lines == 2
+    assert [path.name for path in head_file().parent.glob("*audit-head*")] == [head_file().name]
 
 
 def test_line_after_a_break_does_not_heal_it(database: str) -> None:
     write(3)
     tamper(lambda c: c.execute(update(LINES).where(LINES.c.sequence == 2).values(actor="x")))
     write(2)
-    report = verify()
+    report = verify(actor=COMMAND_LINE)
     assert report.first_break == audit.Break(2, "it was changed")
 
 
@@ -252,9 +437,9 @@ def test_several_processes_write_one_chain_without_a_lost_line(database: str) ->
     for one in crowd:
         one.join()
         assert one.exitcode == 0
-    report = verify()
+    report = verify(actor=COMMAND_LINE)
     assert (report.whole, report.n_lines) == (True, PROCESSES * ROUNDS)
-    assert entries()["actor"].value_counts().tolist() == [ROUNDS] * PROCESSES
+    assert entries(actor=COMMAND_LINE)["actor"].value_counts().tolist() == [ROUNDS] * PROCESSES
 
 
 @pytest.mark.parametrize(
@@ -275,7 +460,7 @@ def test_what_is_no_id_is_refused_and_not_repeated(state: Path, planted: dict[st
     with pytest.raises(AuditError, match="holds characters that ids do not have") as found:
         record("sample.read", actor=SINGLE_USER, **planted)
     assert value not in str(found.value)
-    assert verify().n_lines == 0
+    assert verify(actor=COMMAND_LINE).n_lines == 0
 
 
 def test_unknown_action_is_refused_with_the_known_ones(state: Path) -> None:
@@ -292,10 +477,10 @@ def test_names_of_drugs_become_subjects() -> None:
 
 def test_account_names_are_printable_and_short(state: Path) -> None:
     record("sign_in", actor=Actor("a\x1b[2J\n" + "b" * 500, "viewer", "proxy"))
-    [name] = entries()["actor"]
+    [name] = entries(actor=COMMAND_LINE)["actor"]
     assert name.startswith("a?[2J?b")
     assert len(name) == 120
-    assert verify().whole
+    assert verify(actor=COMMAND_LINE).whole
 
 
 def test_trail_that_cannot_be_written_is_an_error_without_secrets(
@@ -313,21 +498,24 @@ def test_filters_find_lines(database: str) -> None:
     write(3)
     record("settings.changed", actor=VIEWER, subject="settings:device")
     record("sign_in", actor=VIEWER)
-    moment = entries(limit=1)["time"].iloc[0].to_pydatetime()
-    assert entries(actor="VERA")["sequence"].tolist() == [5, 4]
-    assert entries(actor="%")["sequence"].tolist() == []
-    assert entries(action="settings")["sequence"].tolist() == [4]
-    assert entries(action="sign_in")["sequence"].tolist() == [5]
-    assert entries(action="job.submitted", limit=2)["sequence"].tolist() == [3, 2]
-    assert entries(since=moment)["sequence"].tolist() == [5]
-    assert entries(until=moment)["sequence"].tolist() == [4, 3, 2, 1]
-    assert entries(since=moment + timedelta(hours=1)).empty
-    assert audit.actors() == ["command line", "vera@example.org"]
+    moment = entries(actor=COMMAND_LINE, limit=1)["time"].iloc[0].to_pydatetime()
+    assert entries(actor=COMMAND_LINE, who="VERA")["sequence"].tolist() == [5, 4]
+    assert entries(actor=COMMAND_LINE, who="%")["sequence"].tolist() == []
+    assert entries(actor=COMMAND_LINE, action="settings")["sequence"].tolist() == [4]
+    assert entries(actor=COMMAND_LINE, action="sign_in")["sequence"].tolist() == [5]
+    assert entries(actor=COMMAND_LINE, action="job.submitted", limit=2)["sequence"].tolist() == [
+        3,
+        2,
+    ]
+    assert entries(actor=COMMAND_LINE, since=moment)["sequence"].tolist() == [5]
+    assert entries(actor=COMMAND_LINE, until=moment)["sequence"].tolist() == [4, 3, 2, 1]
+    assert entries(actor=COMMAND_LINE, since=moment + timedelta(hours=1)).empty
+    assert audit.actors(actor=COMMAND_LINE) == ["command line", "vera@example.org"]
 
 
 def test_long_trail_is_read_in_parts(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_verification, "_BATCH", 3)
     write(7)
-    assert verify().n_lines == 7
+    assert verify(actor=COMMAND_LINE).n_lines == 7
     tamper(lambda c: c.execute(delete(LINES).where(LINES.c.sequence == 4)))
-    assert verify().first_break == audit.Break(4, "it is missing")
+    assert verify(actor=COMMAND_LINE).first_break == audit.Break(4, "it is missing")

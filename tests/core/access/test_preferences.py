@@ -21,7 +21,9 @@ CHANGES: dict[str, Callable[..., object]] = {
 
 
 def trail() -> list[tuple[str, str]]:
-    return list(entries()[["action", "subject"]].itertuples(index=False, name=None))
+    return list(
+        entries(actor=COMMAND_LINE)[["action", "subject"]].itertuples(index=False, name=None)
+    )
 
 
 def test_saving_records_which_settings_changed_and_no_value(state: Path) -> None:

@@ -50,7 +50,7 @@ def test_each_role_may_all_that_the_one_before_may() -> None:
 def test_a_refusal_is_recorded(state: Path) -> None:
     with pytest.raises(AccessError):
         require(Actor("vera", "viewer", "proxy"), "train")
-    [line] = entries().to_dict("records")
+    [line] = entries(actor=COMMAND_LINE).to_dict("records")
     assert (line["actor"], line["action"]) == ("vera", "access.refused")
     assert line["subject"] == "permission:train"
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from resvae_core.access.audit import record, verify
-from resvae_core.access.roles import Actor
+from resvae_core.access.roles import COMMAND_LINE, Actor
 from resvae_core.database import close_databases, open_database
 from tests.core.cli.test_cli import run
 
@@ -62,14 +62,14 @@ def test_csv_has_every_line_with_its_digests_and_is_itself_recorded(
     table = pd.read_csv(file)
     assert table["action"].tolist()[0] == "export.audit"
     assert len(table) == 4
-    assert table["digest"].tolist()[0] == verify().head
+    assert table["digest"].tolist()[0] == verify(actor=COMMAND_LINE).head
 
 
 def test_verify_says_that_the_trail_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "audit", "verify")
     assert code == 0
     assert "The trail is whole: 3 lines" in out
-    assert f"3 {verify().head}" in out
+    assert f"3 {verify(actor=COMMAND_LINE).head}" in out
 
 
 def test_verify_ends_with_two_and_names_the_first_broken_line(
@@ -81,3 +81,20 @@ def test_verify_ends_with_two_and_names_the_first_broken_line(
     code, out, err = run(capsys, "audit", "verify")
     assert (code, out) == (2, "")
     assert "Error: Line 2: it is missing." in err
+
+
+def test_continue_goes_on_with_a_cut_trail_and_with_no_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, err = run(capsys, "audit", "continue")
+    assert code == 2
+    assert "goes on from its noted head" in err
+    with open_database().begin() as connection:
+        connection.execute(text("DROP TRIGGER audit_line_no_delete"))
+        connection.execute(text("DELETE FROM audit_line WHERE sequence = 3"))
+    assert "is not the one that was written" in run(capsys, "settings", "reset")[2]
+    code, out, _ = run(capsys, "audit", "continue")
+    assert code == 0
+    assert "The trail goes on: line 3 says" in out
+    assert run(capsys, "settings", "reset")[0] == 0
+    assert "a steward went on at line 3" in run(capsys, "audit", "verify")[1]

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from resvae_core.access.audit import entries
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.cli.main import main
 from resvae_core.config import PROJECT_ROOT
 from resvae_core.data.cohorts import load_cohort
@@ -81,7 +82,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 
 
 def audited() -> list[tuple[str, str, str]]:
-    table = entries()
+    table = entries(actor=COMMAND_LINE)
     return list(zip(table["action"], table["subject"], table["actor"], strict=True))
 
 

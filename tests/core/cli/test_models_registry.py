@@ -48,16 +48,17 @@ def test_show_asks_the_gates(candidate: str, capsys) -> None:
     run("show", candidate)
     shown = capsys.readouterr().out
     assert "passed         Files intact, models load: 5 models load, 6 drugs." in shown
-    assert "Expected: at most 2%" in shown
+    assert "at most 2% turn between resistant and sensitive, and 20% become uncertain." in shown
 
 
 def test_compare_prints_tests_and_says_what_cannot_be_compared(candidate: str, capsys) -> None:
     run("compare", candidate)
     captured = capsys.readouterr()
     table = pd.read_csv(io.StringIO(captured.out))
-    assert set(table["test"]) == {"paired t over drugs"}
+    assert set(table["test"]) == {"mean over drugs, not tested"}
     assert table["difference"].eq(0).all()
-    assert "Not assessable: Fold by fold" in captured.err
+    assert table[["lower", "upper", "p_value"]].isna().all(None)
+    assert "Not assessable: Not tested fold by fold" in captured.err
 
 
 def test_promotion_needs_a_reason_and_roll_back_none(candidate: str, capsys) -> None:
@@ -66,6 +67,8 @@ def test_promotion_needs_a_reason_and_roll_back_none(candidate: str, capsys) -> 
     run("promote", candidate, "--reason", REASON)
     assert find_set(candidate).state == "active"
     run("verify")
+    refused("rollback", "--from", "shipped")
+    assert f"changed in the meantime; it is {candidate} now" in capsys.readouterr().err
     run("rollback")
     assert capsys.readouterr().out.splitlines()[-1].startswith("Active: active     shipped")
     refused("rollback")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import pytest
 
 from resvae_core.cli.main import USER_ERROR, main
 from resvae_core.config import models_folder
+from resvae_core.data.inbox import entry_id
+from resvae_core.jobs import service
+from resvae_core.registry.batch_scoring import CHUNK
 from resvae_core.registry.store import read_contents
 
 
@@ -61,3 +65,57 @@ def test_the_command_says_what_is_wrong_and_what_to_do(
     printed = capsys.readouterr().err
     assert "not the same drugs" in printed
     assert "What to do: Choose another folder" in printed
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["score", *arguments])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def inbox(cohort_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An inbox with the cohort in it, and nobody who works on jobs."""
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("RESVAE_INBOX", str(tmp_path / "inbox"))
+    monkeypatch.setenv("RESVAE_WORKERS", "external")
+    (tmp_path / "inbox").mkdir()
+    return cohort_file.rename(tmp_path / "inbox" / "cohort.parquet")
+
+
+def test_a_job_is_queued_by_name_and_stored_by_id(
+    inbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--inbox") == 0
+    shown = capsys.readouterr()
+    assert shown.out.split()[:3] == [entry_id(inbox.name), "10", "samples"]
+    assert "cohort.parquet" in shown.out
+    assert run("cohort.parquet", "--job", "--model", "drug_mean", "--drug", "Cisplatin") == 0
+    (job,) = service.list_jobs(task="score")
+    assert capsys.readouterr().out.strip() == job.id
+    assert job.arguments == {
+        "input": entry_id(inbox.name),
+        "set_digest": read_contents(models_folder()).digest,
+        "models": ["drug_mean"],
+        "drugs": ["Cisplatin"],
+        "reference": "tumours",
+        "chunk": CHUNK,
+    }
+    assert "cohort" not in json.dumps(job.arguments)
+
+
+@pytest.mark.usefixtures("inbox")
+def test_a_job_is_refused_that_names_nothing_of_the_inbox_or_a_place_to_write_to(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for options, message in {
+        ("nowhere.parquet", "--job"): "The inbox has no entry 'nowhere.parquet'",
+        ("cohort.parquet", "--job", "--out", "x"): "not with one of --out and --job",
+        ("cohort.parquet",): "not with one of --out and --job",
+        ("cohort.parquet", "--job", "--verify"): "belong to a run here",
+        ("cohort.parquet", "--job", "--workers", "2"): "belong to a run here",
+        (): "without an input",
+    }.items():
+        assert run(*options) == USER_ERROR
+        assert message in capsys.readouterr().err
+    assert service.list_jobs(task="score") == []

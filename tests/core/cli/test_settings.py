@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from resvae_core.access.audit import entries
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.database import close_databases
 from resvae_core.settings import Settings, load_settings, settings_file
 from tests.core.cli.test_cli import run
@@ -33,7 +34,7 @@ def test_set_saves_one_and_records_it(capsys: pytest.CaptureFixture[str]) -> Non
     code, out, _ = run(capsys, "settings", "set", "n_workers", "3")
     assert (code, out) == (0, "n_workers is now 3.\n")
     assert load_settings() == Settings(n_workers=3)
-    [line] = entries().to_dict("records")
+    [line] = entries(actor=COMMAND_LINE).to_dict("records")
     assert (line["actor"], line["subject"]) == ("command line", "settings:n_workers")
 
 

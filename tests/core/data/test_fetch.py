@@ -28,7 +28,6 @@ from resvae_core.data.fetch import (
     remove_data_set,
     verify_data_set,
 )
-from resvae_core.data.locks import only_one
 from resvae_core.data.receipts import (
     PENDING_FILE,
     read_receipt,
@@ -38,7 +37,14 @@ from resvae_core.data.receipts import (
     write_receipt,
 )
 from resvae_core.data.sources import SOURCES_VARIABLE
-from resvae_core.errors import ArtifactError, ConfigError, DownloadError, JobCancelledError
+from resvae_core.errors import (
+    ArtifactError,
+    BusyError,
+    ConfigError,
+    DownloadError,
+    JobCancelledError,
+)
+from resvae_core.process_locks import only_one
 from tests.core.data.local_host import Host, serving
 from tests.core.data.official_files import file_row, md5, sheet, write_table, xena_matrix
 
@@ -449,7 +455,7 @@ def test_killed_process_leaves_the_old_file_and_the_next_one_goes_on(
         assert child.stdout is not None
         while int(child.stdout.readline()) < 150_000:
             pass
-        with pytest.raises(DownloadError, match="Somebody else is about to fetch"):
+        with pytest.raises(BusyError, match="Somebody else is about to fetch"):
             fetch(folder)
         child.send_signal(signal.SIGKILL)
     assert_old_is_usable(folder)
@@ -494,7 +500,7 @@ def test_two_fetches_of_one_set_exclude_each_other(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     with only_one(lock, what="fetch one"):
         second = only_one(lock, what="fetch one")
-        with pytest.raises(DownloadError, match="Somebody else is about to fetch one"):
+        with pytest.raises(BusyError, match="Somebody else is about to fetch one"):
             second.__enter__()
     with only_one(lock, what="fetch one"):
         assert lock.is_file()

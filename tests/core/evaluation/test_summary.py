@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student_t
 
-from resvae_core.evaluation.summary import compare, holm, reliability, summarise
+from resvae_core.evaluation.summary import best_model, compare, holm, reliability, summarise
 
 FOLDS = [0.70, 0.74, 0.72, 0.80, 0.69]
 
@@ -117,3 +117,15 @@ def test_coverage_weighs_pairs_and_stays_below_one() -> None:
     assert row["mean"] == pytest.approx(np.mean([0.95, 0.932, 0.95]))
     row = summarise(many).iloc[0]
     assert row["upper"] == 1.0
+
+
+def test_first_model_speaks_where_no_figure_is_known() -> None:
+    kinds = ("elastic_net", "xgboost")
+    judged = table("within_tissue_roc_auc", [float("nan")] * 5)
+    unknown = summarise(with_floor(judged, "within_tissue_roc_auc"))
+    assert best_model(unknown, kinds) == "elastic_net"
+    other = summarise(with_floor(table("roc_auc", FOLDS), "roc_auc"))
+    assert best_model(other, kinds) == "elastic_net"
+    known = table("within_tissue_roc_auc", FOLDS, model="xgboost")
+    both = pd.concat([judged, with_floor(known, "within_tissue_roc_auc")])
+    assert best_model(summarise(both), kinds) == "xgboost"

@@ -47,6 +47,11 @@ def misbehave(context: JobContext) -> dict[str, Any]:
     how = str(context.arguments["how"])
     if how == "user error":
         raise InputDataError("There is nothing to read.", remedy="Bring something.")
+    if how == "odd text":
+        odd = "nothing\x00 to\ud800 read\x1b"
+        context.log(odd)
+        context.report(step=odd, epoch=1, metrics={odd: 1.0}, series=odd * 30)
+        raise InputDataError(odd, remedy=odd)
     if how == "value error":
         raise ValueError("TP53 of patient Smith is 3.14159")
     if how == "exit":

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
+from distributed import get_worker
 
 from resvae_core.errors import ConfigError, JobCancelledError
 from resvae_core.jobs import context as contexts
 from resvae_core.jobs.context import JobContext
+from resvae_core.jobs.lines import LINE_CHARACTERS
 from resvae_core.jobs.mailbox import Mailbox
 
 
@@ -58,9 +61,22 @@ def test_a_job_that_is_to_stop_stops_at_its_next_report(tmp_path) -> None:
 
 def test_a_line_of_the_log_is_one_line(tmp_path) -> None:
     context = JobContext.alone(tmp_path, {})
-    context.log("two\n lines " + "x" * 1000)
+    context.log("two\n lines " + "x" * 3000)
     assert context.sent[0]["log"].startswith("two lines xxx")
-    assert len(context.sent[0]["log"]) == contexts.LOG_CHARACTERS
+    assert len(context.sent[0]["log"]) == LINE_CHARACTERS
+
+
+def test_what_a_database_refuses_is_taken_out_of_lines_steps_and_names(tmp_path) -> None:
+    odd = "a\x00b\ud800c\x1b[31m\u202ed"
+    context = JobContext.alone(tmp_path, {})
+    context.log(odd)
+    context.report(step=odd, epoch=1, metrics={odd: 1.0}, series=odd + "s" * 300)
+    assert context.sent[0]["log"] == "a b c [31m d"
+    news = mail(*context.sent, {"log": odd}).take()
+    assert [text for _, text in news.log] == ["a b c [31m d"] * 2
+    assert news.progress["step"] == "a b c [31m d"
+    ((series, epoch, name),) = news.points
+    assert (name, epoch, len(series)) == ("a b c [31m d", 1, 200)
 
 
 def test_what_a_task_describes_is_kept_and_what_it_leaves_out_is_not_undone(tmp_path) -> None:
@@ -109,3 +125,22 @@ def test_the_engine_is_that_of_the_settings(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("RESVAE_ENGINE", "steam")
     with pytest.raises(ConfigError, match="steam"), JobContext.alone(tmp_path, {}).engine():
         pass
+
+
+def test_dask_s_workers_share_the_memory_and_the_folder_of_the_job(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("RESVAE_ENGINE", "dask")
+    context = JobContext("0" * 12, {}, tmp_path, memory_gb=5.0, send=lambda document: None)
+    with context.engine(2) as engine:
+        found = dict(engine.map(where_it_is, range(2)))
+    # 1 GB is left to the task's own process
+    assert [limit for limit, _ in found.values()] == [2 * 10**9] * 2
+    assert {tmp_path in Path(folder).parents for _, folder in found.values()} == {True}
+    small = JobContext("0" * 12, {}, tmp_path, memory_gb=1.5, send=lambda document: None)
+    with small.engine(4) as engine:
+        assert engine.n_workers == 1
+
+
+def where_it_is(item: int) -> tuple[int, str]:
+    """Return the memory limit and the folder of the worker that runs this."""
+    worker = get_worker()
+    return int(worker.memory_manager.memory_limit), str(worker.local_directory)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +23,9 @@ WORK = {"parts": 2, "seconds": 0.0}
 
 
 def trail() -> list[tuple[str, str, str]]:
-    return [(line.action, line.actor, line.subject) for line in audit.find_lines()]
+    return [
+        (line.action, line.actor, line.subject) for line in audit.find_lines(actor=COMMAND_LINE)
+    ]
 
 
 def test_what_is_submitted_is_queued_with_all_that_was_asked() -> None:
@@ -113,7 +117,43 @@ def test_a_cancelled_job_can_be_resumed_and_then_removed() -> None:
     actions = [action for action, _, subject in trail() if subject.endswith(job.id)]
     assert actions[-1] == "job.submitted"
     assert actions[0] == "job.forgotten"
-    assert audit.verify().whole
+    assert audit.verify(actor=COMMAND_LINE).whole
+
+
+def test_a_job_whose_files_cannot_be_removed_stays_until_they_can(monkeypatch) -> None:
+    job = service.submit("parts", WORK, actor=ANALYST)
+    service.cancel(job.id, actor=ANALYST)
+    folder = service.job_folder(job.id)
+    (folder / "parts").mkdir(parents=True)
+    (folder / "parts" / "one.txt").write_text("1")
+
+    unlink = os.unlink
+
+    def refuse(path: str, **options: int) -> None:
+        if Path(path).name == "one.txt":
+            raise PermissionError(13, "Permission denied", path)
+        unlink(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)  # root may remove everything
+        with pytest.raises(JobError, match=r"could not be removed \(PermissionError\)") as caught:
+            service.forget(job.id, actor=ANALYST)
+    assert f"jobs/{job.id}" in caught.value.remedy
+    assert service.get_job(job.id).state == "cancelled"
+    # what stayed is out of the way of whoever resumes it
+    assert not folder.exists()
+    assert [path.name for path in folder.parent.rglob("one.txt")] == ["one.txt"]
+    service.forget(job.id, actor=ANALYST)
+    assert service.list_jobs() == []
+    assert list(folder.parent.glob(f"{job.id}*")) == []
+
+
+def test_a_job_that_does_not_rest_keeps_its_files() -> None:
+    job = service.submit("parts", WORK, actor=ANALYST)
+    service.job_folder(job.id).mkdir(parents=True)
+    with pytest.raises(JobError, match="only a finished one"):
+        service.forget(job.id, actor=ANALYST)
+    assert service.job_folder(job.id).is_dir()
 
 
 def test_a_folder_is_of_a_job_and_nothing_else() -> None:

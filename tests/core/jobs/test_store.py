@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from resvae_core.database import close_databases, exclusive
-from resvae_core.errors import CatalogError
+from resvae_core.errors import CatalogError, JobError
 from resvae_core.jobs import processes, recovery, store
 from resvae_core.jobs.record import Limits
 from resvae_core.jobs.schema import JOBS
@@ -188,6 +188,38 @@ def test_cancelling_depends_on_the_state() -> None:
     assert sum("Cancelling" in line.text for line in store.read_log(name)) == 1
     with pytest.raises(CatalogError, match="no job 'none'"):
         store.ask_to_cancel("none")
+
+
+def test_a_job_whose_twin_waits_or_runs_is_not_queued_again() -> None:
+    first = add()
+    store.ask_to_cancel(first)
+    twin, other = add(), add(1)
+    assert twin != first
+    with pytest.raises(JobError, match=f"Job {twin} does the same and is queued") as caught:
+        store.queue_again(first, ["cancelled"])
+    assert f"Wait for job {twin}" in caught.value.remedy
+    held = store.claim("scoring", ME)
+    with pytest.raises(JobError, match=f"Job {twin} does the same and is running"):
+        store.queue_again(first, ["cancelled"])
+    store.finish(held, "failed", line="Failed.", error=("So it is.", "Do it again."))
+    assert store.queue_again(first, ["cancelled"])
+    assert {job.id for job in store.read_all(states=["queued"])} == {first, other}
+
+
+def test_a_log_ends_with_a_word_when_it_is_full_but_how_the_job_ended_is_there(monkeypatch) -> None:
+    monkeypatch.setattr(store, "MOST_LINES", 6)
+    add()
+    held = store.claim("scoring", ME)
+    for start in range(0, 9, 3):
+        store.keep(held, News(log=[(0.0, f"Line {start + k}.") for k in range(3)]))
+    store.interrupt(held.id, held.token, "Gone.", resume=True)
+    held = store.claim("scoring", ME)
+    store.finish(held, "done", line="Done.", news=News(log=[(0.0, "The last one.")]))
+    own = ["Submitted.", "Started (attempt 1)."]
+    told = [*(f"Line {k}." for k in range(4)), store.LOG_IS_FULL]
+    end = ["Gone. Interrupted; queued again to go on from where it was."]
+    end += ["Started (attempt 2).", "Done."]
+    assert [line.text for line in store.read_log(held.id)] == own + told + end
 
 
 def test_points_that_are_reported_again_get_their_new_value() -> None:

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from resvae_core.access.audit import find_lines
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.config import data_folder
 from resvae_core.errors import CatalogError, ConfigError, InputDataError
 from resvae_core.jobs.context import JobContext
 from resvae_core.jobs.task_evidence import EVIDENCE
 from resvae_core.jobs.task_training import ADDED_FILE, TRAIN
 from resvae_core.jobs.tasks import TASKS
-from resvae_core.registry.drift import TABLE_FILE
-from resvae_core.registry.library import find_set, list_sets
+from resvae_core.registry.drift import load_drift
+from resvae_core.registry.library import active_set, find_set, list_sets
 from resvae_core.registry.store import load_evaluation, require_intact
 from resvae_core.registry.training_request import TrainingRequest
 from tests.core.registry.test_training_run import files
@@ -73,11 +75,13 @@ def test_training_adds_a_candidate_with_drift_and_gates(
     assert (added.state, added.origin) == ("candidate", context.id)
     require_intact(added.folder)
     assert len(load_evaluation("folds", added.folder)) > 0
-    assert (added.folder / TABLE_FILE).is_file()
+    assert load_drift(added, active_set()) is not None
     assert result["gates"]["intact"] == "passed"
     assert result["gates"]["full_training"] == "failed"
     assert json.loads(json.dumps(result)) == result
     assert [path.name for path in context.folder.iterdir()] == [ADDED_FILE]
+    [line] = find_lines(actor=COMMAND_LINE, action="set.added")
+    assert (line.source, line.model_set, line.subject) == ("job", added.digest, f"set:{added.id}")
 
 
 def test_attempt_behind_the_end_adds_nothing_again(

@@ -2,18 +2,22 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
+from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
 
 from resvae_core.access import audit
 from resvae_core.access.roles import COMMAND_LINE
+from resvae_core.database import exclusive
 from resvae_core.errors import ConfigError
-from resvae_core.jobs import launch, limits, processes, service, store, supervisor, worker
+from resvae_core.jobs import launch, lease, limits, processes, service, store, supervisor, worker
 from resvae_core.jobs.locks import try_lock
 from resvae_core.jobs.record import Limits
+from resvae_core.jobs.schema import JOBS
 from resvae_core.jobs.sources import code_digest
 from tests.core.jobs.conftest import (
     run_task,
@@ -59,8 +63,10 @@ def test_a_job_runs_outside_and_leaves_result_log_curve_and_digests(database) ->
     assert lines[:2] == ["Submitted.", "Started (attempt 1)."]
     assert lines[2:] == [*(f"Part {n} by attempt 1." for n in range(5)), "Done."]
     assert job.finished_at >= job.started_at >= job.submitted_at
-    ended = audit.find_lines(action="job.finished")
-    assert [(line.actor, line.subject) for line in ended] == [("command line", f"job:{job.id}")]
+    ended = audit.find_lines(actor=COMMAND_LINE, action="job.finished")
+    assert [(line.actor, line.source, line.subject) for line in ended] == [
+        ("command line", "job", f"job:parts/{job.id}:done")
+    ]
     # the same worker takes the next: it is no child of this process and stays a while
     (pid,) = workers()
     assert processes.psutil.Process(pid).ppid() != os.getpid()
@@ -81,6 +87,13 @@ def test_errors_tell_what_happened_and_no_values(database) -> None:
     assert any("practice.py" in line and "in misbehave" in line for line in lines)
     assert not any("Smith" in line or "3.14" in line for line in [*lines, *fault.error])
     assert run_task("misbehave", how="chatter").state == "done"
+
+
+def test_text_that_a_database_refuses_ends_no_worker(database) -> None:
+    job = run_task("misbehave", how="odd text")
+    assert (job.state, job.error) == ("failed", ("nothing to read",) * 2)
+    assert texts(job.id)[-2:] == ["nothing to read", "Failed: nothing to read"]
+    assert service.job_curve(job.id)["name"].tolist() == ["nothing to read"]
 
 
 @on_sqlite
@@ -186,9 +199,33 @@ def test_a_job_over_its_limit_fails_with_a_remedy(database, how, limit, words) -
 
 def test_a_full_disk_is_said(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(limits, "FREE_GB", 1e9)
+    monkeypatch.setattr(limits, "LOOK_SECONDS", 0.0)
     watch = limits.Watch(Limits(1, 100, 1), os.getpid(), tmp_path)
-    assert "are free on the disk" in watch._space().message
-    assert watch.look() is None
+    found = []
+    wait_until(lambda: found.append(watch.look()) or found[-1] is not None)
+    assert "are free on the disk" in found[-1].message
+
+
+def test_a_folder_that_takes_long_to_measure_holds_nobody_up(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(limits, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(limits, "DISK_SECONDS", 0.0)
+    answer, walks = threading.Event(), []
+
+    def slow(folder: Path) -> int:
+        walks.append(folder)
+        answer.wait(60)
+        return 2_000_000
+
+    monkeypatch.setattr(limits, "folder_size", slow)
+    watch = limits.Watch(Limits(1, 100, 0.001), os.getpid(), tmp_path)
+    began = time.monotonic()
+    assert [watch.look() for _ in range(5)] == [None] * 5
+    assert time.monotonic() - began < 5
+    assert walks == [tmp_path]
+    answer.set()
+    found = []
+    wait_until(lambda: found.append(watch.look()) or found[-1] is not None)
+    assert "its limit is 0.001 GB" in found[-1].message
 
 
 @on_sqlite
@@ -261,23 +298,45 @@ def test_a_job_outlives_the_database_going_away(database, monkeypatch, request) 
     monkeypatch.setenv("RESVAE_DATABASE_URL", url.render_as_string(hide_password=False))
 
 
-@on_sqlite
-def test_a_job_whose_worker_cannot_reach_the_database_is_halted(database, monkeypatch) -> None:
+def test_a_job_is_halted_while_its_heartbeat_waits_for_the_database(database, monkeypatch) -> None:
     monkeypatch.setenv("RESVAE_WORKERS", "external")
-    monkeypatch.setattr(supervisor, "PAUSE_SECONDS", -1.0)
-    name = submit("parts", **SLOW)
+    monkeypatch.setattr(lease, "PAUSE_SECONDS", 2.0)
+    name = submit("parts", parts=40, seconds=0.1)
     me = store.Worker(processes.host(), os.getpid(), processes.mark_of(os.getpid()) or "")
     watcher = supervisor.Supervisor(store.claim("scoring", me), lambda: False)
-    calls, statuses = [], set()
+    thread = threading.Thread(target=watcher.run)
+    thread.start()
 
-    def away(held: store.Claim) -> bool:
-        calls.append(held)
-        statuses.update(process.status() for process in processes.processes_of(name))
-        if len(calls) < 4:
-            raise OperationalError("SELECT 1", {}, Exception("away"))
-        return False
+    def statuses() -> set[str]:
+        return {process.status() for process in processes.processes_of(name)}
 
-    monkeypatch.setattr(supervisor.store, "is_to_stop", away)
-    watcher.run()
-    assert "stopped" in statuses
-    assert service.get_job(name).state == "done"
+    wait_for_parts(name, 2)
+    # the statement does not fail: it waits, as long as somebody else writes
+    with exclusive(store.database(), name):
+        wait_until(lambda: statuses() == {"stopped"}, 6)
+        parts = len(list(service.job_folder(name).glob("part-*.txt")))
+        time.sleep(0.5)
+        assert len(list(service.job_folder(name).glob("part-*.txt"))) == parts
+    thread.join(60)
+    job = service.get_job(name)
+    assert (job.state, job.attempt, job.result["rows"]) == ("done", 1, 40)
+
+
+def test_a_halted_job_that_is_somebody_else_s_by_now_never_goes_on(database, monkeypatch) -> None:
+    monkeypatch.setenv("RESVAE_WORKERS", "external")
+    monkeypatch.setattr(lease, "PAUSE_SECONDS", 2.0)
+    name = submit("parts", parts=40, seconds=0.1)
+    me = store.Worker(processes.host(), os.getpid(), processes.mark_of(os.getpid()) or "")
+    held = store.claim("scoring", me)
+    thread = threading.Thread(target=supervisor.Supervisor(held, lambda: False).run)
+    thread.start()
+    wait_for_parts(name, 2)
+    with exclusive(store.database(), name) as connection:
+        wait_until(lambda: {p.status() for p in processes.processes_of(name)} == {"stopped"}, 6)
+        connection.execute(update(JOBS).values(state="queued", token=""))
+        parts = len(list(service.job_folder(name).glob("part-*.txt")))
+    thread.join(60)
+    assert processes.processes_of(name) == []
+    assert len(list(service.job_folder(name).glob("part-*.txt"))) == parts
+    assert service.get_job(name).state == "queued"
+    service.cancel(name, actor=COMMAND_LINE)

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,13 +28,12 @@ from resvae_core.data.expression_parquet import (
 )
 from resvae_core.data.files import file_digest
 from resvae_core.data.genes import load_gene_table
-from resvae_core.data.locks import only_one
 from resvae_core.engine.engine import open_engine
 from resvae_core.engine.serial import SerialEngine
 from resvae_core.errors import (
     ArtifactError,
+    BusyError,
     ConfigError,
-    DownloadError,
     DuplicateSampleError,
     EngineError,
     ExpressionUnitsError,
@@ -43,10 +43,9 @@ from resvae_core.errors import (
     UnknownDrugError,
 )
 from resvae_core.features.range_check import RANGES, Reference
-from resvae_core.jobs.context import JobContext
-from resvae_core.jobs.tasks import TASKS
 from resvae_core.models.base import TUMOURS
 from resvae_core.models.model_set import ModelSet
+from resvae_core.process_locks import only_one
 from resvae_core.registry import batch_scoring
 from resvae_core.registry.batch_scoring import Scored, ScoringRequest, check_request, score_cohort
 from resvae_core.registry.score_folder import (
@@ -330,7 +329,7 @@ def test_two_runs_never_share_a_folder(
     (tmp_path / "out").mkdir()
     with (
         only_one(tmp_path / "out" / LOCK, what="score"),
-        pytest.raises(DownloadError, match="score into this folder"),
+        pytest.raises(BusyError, match="score into this folder"),
     ):
         score(light(cohort_file, tmp_path / "out"))
 
@@ -570,42 +569,65 @@ def test_a_sample_at_a_limit_gets_the_verdict_of_one_by_one(
         assert RANGES[moved.judge(Expression(row)).codes[0]] == expected
 
 
-def test_the_job_scores_below_its_folder_and_goes_on_in_it(
-    cohort_file: Path, tmp_path: Path
-) -> None:
-    arguments = {"input": str(cohort_file), "models": ["drug_mean"], "drugs": ["cisplatin"]}
-    task = TASKS["score"]
-    task.check(arguments)
-    assert (task.permission, task.lane, task.resumable) == ("score", "scoring", True)
-    context = JobContext.alone(tmp_path, arguments)
-    context.engine = lambda: open_engine("serial")  # type: ignore[method-assign]
-    result = task.run(context)
-    assert result | {"set_digest": ""} == {
-        "folder": "scores",
-        "samples": N,
-        "rows": N,
-        "parts": 1,
-        "parts_written": 1,
-        "set": result["set"],
-        "set_digest": "",
-    }
-    assert verify_scores(tmp_path / "scores").rows == N
-    assert "SYN" not in json.dumps(context.sent)
-    assert cohort_file.name not in json.dumps(context.sent)
-    assert task.run(context)["parts_written"] == 0
+def alter_at_the_end(path: Path, keep_time: bool) -> Callable[[str, int, int], None]:
+    """Return what replaces a cohort's values, at the same size, when all samples are scored."""
+
+    def report(step: str, done: int, total: int) -> None:
+        if total and done == total:
+            content, found = path.read_bytes(), path.stat()
+            # a page's bytes are not checked by Parquet: the file can still be read
+            path.write_bytes(content[:100] + bytes(8) + content[108:])
+            if keep_time:
+                os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+    return report
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({}, ConfigError, "to be told its 'input'"),
-        ({"input": "nowhere"}, InputDataError, "no file or folder"),
-        ({"input": ".", "speed": 11}, ConfigError, "no argument 'speed'"),
-        ({"input": ".", "drugs": ["Aspirin"]}, UnknownDrugError, "Aspirin"),
-    ],
-)
-def test_a_job_with_wrong_arguments_is_refused_at_once(
-    arguments: dict[str, object], error: type[Exception], message: str
+def test_scores_of_input_that_was_altered_meanwhile_are_never_finished(
+    values: pd.DataFrame, tmp_path: Path
 ) -> None:
-    with pytest.raises(error, match=message):
-        TASKS["score"].check(arguments)
+    source, out = tmp_path / "in.parquet", tmp_path / "out"
+    values.to_parquet(source, row_group_size=16)
+    with pytest.raises(InputDataError, match=r"in\.parquet has changed since the scoring began"):
+        score_cohort(
+            light(source, out), SerialEngine(), report=alter_at_the_end(source, keep_time=True)
+        )
+    assert not digests(out), "what was made of it is gone"
+    with pytest.raises(ArtifactError, match="has not finished: 0 of 3 parts"):
+        verify_scores(out)
+    values.to_parquet(source, row_group_size=16)
+    assert score(light(source, out)).parts_written == 3
+    assert verify_scores(out).samples == N
+
+
+def test_parts_of_input_as_it_was_at_another_time_are_made_anew(
+    values: pd.DataFrame, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in.parquet", tmp_path / "out"
+    values.to_parquet(source, row_group_size=16)
+    with pytest.raises(_Stopped):
+        score_cohort(light(source, out), SerialEngine(), report=stop_after(40))
+    assert len(digests(out)) == 2
+    # altered, scored, killed, and put back as it was: only its time tells
+    content = source.read_bytes()
+    source.write_bytes(content)
+    assert score(light(source, out)).parts_written == 3
+    assert verify_scores(out).samples == N
+
+
+def test_a_worker_refuses_a_part_whose_input_was_touched_while_it_was_read(
+    values: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values.to_parquet(tmp_path / "in.parquet")
+    job = planned(light(tmp_path / "in.parquet", tmp_path / "out"))
+    scored_into = batch_scoring._score_into
+
+    def slowly(*arguments: Any) -> str:
+        names = scored_into(*arguments)
+        os.utime(tmp_path / "in.parquet", ns=(1, 1))
+        return names
+
+    monkeypatch.setattr(batch_scoring, "_score_into", slowly)
+    with pytest.raises(InputDataError, match=r"in\.parquet has changed"):
+        batch_scoring.score_part(0, job)
+    assert not digests(tmp_path / "out")

@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from resvae_core.cli.main import main
-from resvae_core.config import ASSETS, RESEARCH_USE
+from resvae_core.config import ASSETS, RESEARCH_USE, models_folder
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.data.files import file_digest
 from resvae_core.data.type_tumours import load_type_tumours
@@ -22,7 +22,6 @@ from resvae_core.errors import ArtifactError, InputDataError
 from resvae_core.features.genes import order_genes
 from resvae_core.models.cancer_type import UNCLEAR, CancerTypeModel, fit_cancer_type_model
 from resvae_core.registry import cancer_type as registry
-from resvae_core.registry import store
 from resvae_core.registry.cancer_type import (
     CARD_FILE,
     WEIGHTS_FILE,
@@ -199,7 +198,7 @@ def test_demo_patients_look_like_lung_and_the_damaged_one_is_unclear(
 
 
 def test_a_copy_of_the_shipped_folder_loads_alone(tmp_path: Path) -> None:
-    shutil.copytree(store.models_folder() / CANCER_TYPE, tmp_path / "copy")
+    shutil.copytree(models_folder() / CANCER_TYPE, tmp_path / "copy")
     assert load_cancer_type_model(tmp_path / "copy").genes
 
 

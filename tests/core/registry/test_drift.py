@@ -10,16 +10,19 @@ from scipy.stats import spearmanr
 
 from resvae_core.data.cohorts import DEMO, load_cohort
 from resvae_core.errors import ConfigError
+from resvae_core.jobs.task_drift import DRIFT
 from resvae_core.models.model_set import RESISTANT, SENSITIVE, UNCERTAIN, Forecast, ModelSet
 from resvae_core.registry import drift
 from resvae_core.registry.drift import (
     COLUMNS,
+    drift_folder,
     drift_stamp,
     load_drift,
     prediction_drift,
     reference_cohorts,
     write_drift,
 )
+from resvae_core.registry.library import find_set
 from resvae_core.registry.store import load_model_set
 from resvae_core.tables import Expression
 from tests.core.registry.test_comparison import entry_of
@@ -84,9 +87,9 @@ def test_changes_of_probabilities_match_numpy_and_scipy() -> None:
 
 def test_calls_that_turn_over_are_counted_apart() -> None:
     found = spoken_drift()
-    counts = found[["n", "n_firm", "to_resistant", "to_sensitive"]]
-    assert counts.loc["A"].tolist() == [4, 3, 1, 0]
-    assert counts.loc["B"].tolist() == [4, 2, 0, 1]
+    counts = found[["n", "n_firm_active", "n_firm", "to_resistant", "to_sensitive"]]
+    assert counts.loc["A"].tolist() == [4, 4, 3, 1, 0]
+    assert counts.loc["B"].tolist() == [4, 2, 2, 0, 1]
     assert found["changed_calls"].tolist() == [0.5, 0.5]
 
 
@@ -124,19 +127,39 @@ def test_kept_drift_counts_for_these_two_sets_alone(
 ) -> None:
     some = Expression(load_cohort(None, DEMO).expression.values.iloc[:20])
     monkeypatch.setattr(drift, "reference_cohorts", lambda data: {DEMO: some})
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path / "state"))
     candidate = entry_of(wide_set(tmp_path / "wide", name="wide"))
     active = entry_of(tiny_set(), "active")
     assert load_drift(candidate, active) is None
-    assert drift_stamp(candidate) == ""
+    assert drift_stamp(candidate, active) == ""
+    before = files_below(candidate.folder)
     written = write_drift(candidate, active, None)
+    assert files_below(candidate.folder) == before
     kept = load_drift(candidate, active)
     assert kept is not None
     pd.testing.assert_frame_equal(kept, written, rtol=1e-5, check_dtype=False)
     assert load_drift(candidate, replace(active, digest="0" * 64)) is None
-    assert load_model_set(candidate.folder).digest == candidate.digest  # still intact
-    path = candidate.folder / "drift.csv"
+    same_digits = replace(active, digest=active.digest[:8] + "0" * 56)
+    assert load_drift(candidate, same_digits) is None
+    path = drift_folder(candidate, active) / "drift.csv"
+    assert files_below(path.parent) == ["drift.csv", "drift.json"]
     path.write_text(path.read_text().replace("DEMO", "LUAD"))
     assert load_drift(candidate, active) is None
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_shipped_set_is_no_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path))
+    monkeypatch.setenv("RESVAE_MODELS", str(tiny_set()))
+    shipped = find_set("shipped")
+    with pytest.raises(ConfigError, match="came with the program is no candidate") as refusal:
+        write_drift(shipped, shipped, None)
+    assert refusal.value.remedy == "Roll back to it, or promote it with a reason."
+    with pytest.raises(ConfigError, match="came with the program is no candidate"):
+        DRIFT.check({"set": "shipped", "against": shipped.digest})
 
 
 def test_progress_counts_cohorts() -> None:

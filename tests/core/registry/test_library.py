@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from resvae_core.access.audit import entries
-from resvae_core.access.roles import SINGLE_USER, Actor
+from resvae_core.access.roles import COMMAND_LINE, SINGLE_USER, Actor
 from resvae_core.config import PROJECT_ROOT
 from resvae_core.errors import AccessError, ArtifactError, CatalogError, ConfigError
 from resvae_core.registry import library
@@ -84,6 +84,14 @@ def test_job_that_adds_its_set_again_finds_the_first(state: Path) -> None:
         add_candidate(gone, origin="job-other")
 
 
+def test_intact_copy_takes_the_place_of_a_damaged_one(state: Path) -> None:
+    entry = find_set(candidate(state, "new"))
+    (entry.folder / "elastic_net" / "card.json").write_text("{}")
+    staged = staged_copy(tiny_set(), state / "again", name="new")
+    assert add_candidate(staged, origin="job-new").id == entry.id
+    assert load_model_set(entry.folder).digest == entry.digest
+
+
 def test_set_that_is_not_intact_is_not_added(state: Path) -> None:
     staged = staged_copy(tiny_set(), state / "set", name="new")
     (staged / "elastic_net" / "model.json").write_text("{}")
@@ -123,13 +131,24 @@ def test_roll_back_goes_one_step_back_each_time(state: Path) -> None:
     assert roll_back(actor=SINGLE_USER).id == "shipped"
     with pytest.raises(ConfigError, match="no model set to roll back to"):
         roll_back(actor=SINGLE_USER)
-    actions = [(change.action, change.set) for change in library.history()]
+    actions = [(change.action, change.set) for change in read_pointer().history]
     assert actions == [
         ("promote", first),
         ("promote", second),
         ("roll back", first),
         ("roll back", "shipped"),
     ]
+
+
+@pytest.mark.usefixtures("open_gates")
+def test_second_click_on_roll_back_goes_no_second_step_back(state: Path) -> None:
+    first, second = candidate(state, "first"), candidate(state, "second")
+    promote(first, actor=SINGLE_USER)
+    promote(second, actor=SINGLE_USER)
+    assert roll_back(actor=SINGLE_USER, expected=second).id == first
+    with pytest.raises(ConfigError, match=f"changed in the meantime; it is {first} now"):
+        roll_back(actor=SINGLE_USER, expected=second)
+    assert library.active_set().id == first
 
 
 @pytest.mark.usefixtures("open_gates")
@@ -156,7 +175,8 @@ def test_broken_active_set_is_refused_and_rolled_back(state: Path, what: str) ->
     with pytest.raises(ArtifactError, match=words) as refusal:
         load_model_set()
     assert "models rollback" in refusal.value.remedy
-    assert roll_back(actor=SINGLE_USER).id == "shipped"
+    assert library.active_id() == ("" if what == "pointer" else entry.id)
+    assert roll_back(actor=SINGLE_USER, expected=library.active_id()).id == "shipped"
     assert load_model_set().name == "tiny"
 
 
@@ -186,7 +206,7 @@ def test_failing_gate_needs_a_reason_which_is_kept(state: Path) -> None:
     assert "20 characters" in refusal.value.remedy
     assert active_set_folder() == tiny_set()
     assert promote(identifier, actor=SINGLE_USER, reason=REASON).note == REASON
-    assert library.history()[-1].reason == REASON
+    assert read_pointer().history[-1].reason == REASON
 
 
 def test_set_that_is_altered_after_training_is_not_promoted(state: Path) -> None:
@@ -220,7 +240,7 @@ def test_every_change_is_audited_without_the_text_of_a_reason(state: Path) -> No
     roll_back(actor=SINGLE_USER)
     archive(identifier, actor=SINGLE_USER)
     restore(identifier, actor=SINGLE_USER)
-    lines = entries()[::-1]
+    lines = entries(actor=COMMAND_LINE)[::-1]
     assert list(lines["action"]) == [
         "set.promoted_with_reason",
         "set.rolled_back",
@@ -235,7 +255,7 @@ def test_every_change_is_audited_without_the_text_of_a_reason(state: Path) -> No
 def test_refused_change_leaves_no_line_in_the_audit(state: Path) -> None:
     with pytest.raises(ConfigError, match="shipped model set cannot"):
         promote_then_archive_shipped(candidate(state, "new"))
-    assert list(entries()["action"]) == ["set.promoted"]
+    assert list(entries(actor=COMMAND_LINE)["action"]) == ["set.promoted"]
 
 
 def promote_then_archive_shipped(identifier: str) -> None:
@@ -259,6 +279,27 @@ def test_promotion_against_another_active_set_than_was_compared_is_refused(
     assert library.active_set().id == second
 
 
+def test_set_that_is_archived_while_the_gates_are_asked_is_not_promoted(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = candidate(state, "new")
+
+    def meanwhile(entry: library.SetEntry, reason: str) -> str:
+        archive(identifier, actor=SINGLE_USER)
+        return reason
+
+    monkeypatch.setattr(library, "_reason_for", meanwhile)
+    with pytest.raises(ConfigError, match="is archived"):
+        promote(identifier, actor=SINGLE_USER)
+    assert library.active_set().id == "shipped"
+
+
+@pytest.mark.usefixtures("open_gates")
+def test_shipped_set_is_promoted_again_like_any_other(state: Path) -> None:
+    promote(candidate(state, "new"), actor=SINGLE_USER)
+    assert promote("shipped", actor=SINGLE_USER).state == "active"
+
+
 def archive_and_restore(identifier: str, times: int) -> None:
     for _ in range(times):
         archive(identifier, actor=SINGLE_USER)
@@ -274,7 +315,7 @@ def test_changes_of_two_processes_are_all_kept(state: Path) -> None:
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0]
-    assert len(library.history()) == 20
+    assert len(read_pointer().history) == 20
 
 
 def test_promotions_killed_at_every_step_leave_the_old_or_the_new_set(state: Path) -> None:
