@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.components import resources
 from pages.components.messages import plain
 from resvae_core.data.cancer_types import load_cancer_types
 from resvae_core.data.drugs import load_drugs
+from resvae_core.registry.pointer import SHIPPED
 
 if TYPE_CHECKING:
     from pages.components.state import Session
@@ -56,9 +58,11 @@ def _first_line(drug: str, kind: CancerType) -> str:
 
 
 def _screen(drug: Drug) -> str:
+    models = resources.installed_models()
+    whose = "" if models is None or models.id == SHIPPED else " of the set that came with ResVAE"
     lines = [
         f"**Measured in {drug.screen}** (GDSC drug {drug.drug_id})",
-        f"- {drug.n_training_lines} training cell lines, {drug.n_sensitive_lines} sensitive",
+        f"- {drug.n_training_lines} training cell lines{whose}, {drug.n_sensitive_lines} sensitive",
         f"- Sensitive: ln IC50 at or below {drug.threshold_ln_ic50:.2f} "
         f"({drug.threshold_um:.3g} µM); {plain(drug.threshold_source)}",
     ]

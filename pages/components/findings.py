@@ -8,13 +8,15 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from pages.components import columns, messages, panels, resources
+from pages.components import columns, messages, panels, resources, settings_parts
 from pages.components.downloads import csv_button
+from pages.components.permissions import why_not
 from pages.components.pickers import choose, cohort_word, survival_link
 from pages.components.state import Session, load_session
 from resvae_core.errors import ArtifactError
 from resvae_core.figures.biomarkers import adjustment, volcano
 from resvae_core.figures.palette import CALLS, ENSEMBLE
+from resvae_core.registry.pointer import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -327,9 +329,22 @@ def show_panel(session: Session) -> None:
 
 
 def need_evidence() -> None:
-    """End the page where no findings are shipped with the installed models, and say why."""
+    """End the page where there are no findings of the models in use: why, and the way to them."""
     try:
         resources.evidence_about()
     except ArtifactError as error:
         st.markdown(f"**{messages.plain(error.message)}** {messages.plain(error.remedy)}")
+        _lead_to_findings()
         raise messages.PageEnded from error
+
+
+def _lead_to_findings() -> None:
+    """Offer the way to where findings are computed: with any set but the one that was shipped."""
+    models = resources.installed_models()
+    if models is None or models.id == SHIPPED:
+        return
+    if refusal := why_not("train"):
+        st.caption(refusal)
+    elif st.button("To the findings of this model set", icon=":material/settings:", key="to_sets"):
+        settings_parts.open_part("sets")
+        st.switch_page("pages/settings.py", query_params=load_session().link())

@@ -142,10 +142,10 @@ def limits() -> None:
     """Say in plain words what the tool cannot do."""
     st.subheader("What it cannot do", anchor=False)
     models = resources.installed_models()
-    if models is not None:
-        st.markdown(_learned(models))
+    genes = f"{models.n_genes:,} genes" if models else "genes"
     st.markdown(
-        "- It reads genes in bulk RNA-seq of a tumour, not single cells, not normal tissue, not "
+        f"{_learned(models) if models else ''}"
+        f"- It reads {genes} in bulk RNA-seq of a tumour, not single cells, not normal tissue, not "
         "mutations.\n"
         "- Where a sample is unlike those it was made for, it says so and calls nothing."
     )
@@ -164,7 +164,7 @@ def _learned(models: SetDescription) -> str:
         f"- It learned from {learned}.{patients if models.id == SHIPPED else ''}\n"
         f"- About {100 * models.share_resistant:.0f} of 100 {lines} resist any given drug, so "
         "*resistant* is the safe guess; every result stands beside what drug and tissue alone "
-        "would say."
+        "would say.\n"
     )
 
 

@@ -66,7 +66,7 @@ GROUPS: dict[str, dict[str, tuple[str, Any, dict[str, Any]]]] = {
         "time_limit_hours": ("Time, hours", st.number_input, _LIMIT),
         "memory_limit_gb": ("Memory, GB", st.number_input, _LIMIT),
         "disk_limit_gb": ("Disk, GB", st.number_input, _LIMIT),
-        "resume_automatically": ("Go on by itself when its process was lost", st.toggle, {}),
+        "resume_automatically": ("Go on when interrupted", st.toggle, {}),
     },
     "Shown first": {
         "default_model": (
@@ -104,7 +104,7 @@ def show(session: Session) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Export (TOML)",
-            recorded_export("export.table", "table:settings", lambda: to_toml(saved)),
+            recorded_export("export.table", "table:settings", lambda: to_toml(saved_settings())),
             file_name=f"resvae-{FILE_NAME}",
             mime="application/toml",
             key="export_settings",
@@ -169,7 +169,7 @@ def _save(saved: Settings, answers: dict[str, Value], problems: dict[str, DeltaG
             check_value(name, value)
         except ConfigError as error:
             wrong = True
-            problems[name].markdown(f":red[:material/error: {plain(error.message)}]")
+            problems[name].markdown(f":red[:material/error: {plain(_in_words(name, error))}]")
     if wrong:
         st.error("Nothing was saved: correct the fields that say what is wrong.")
         return
@@ -177,6 +177,12 @@ def _save(saved: Settings, answers: dict[str, Value], problems: dict[str, DeltaG
     n = len(changes(saved, settings))
     save_settings(settings, actor=current_actor())
     st.success(f"Saved: {n} {'setting' if n == 1 else 'settings'} changed.")
+
+
+def _in_words(name: str, error: ConfigError) -> str:
+    """Return what is wrong with an answer, by the field's label in the place of its name."""
+    label = next(names[name][0] for names in GROUPS.values() if name in names)
+    return f"{label}: {error.message.removeprefix(f'{name} is ')}"
 
 
 def _offer_import() -> None:
