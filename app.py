@@ -34,7 +34,9 @@ with frame.open_page("home") as session:
             frame.link_to("overview", session, "Go on with the sample you have")
     with research.container(border=True, height="stretch"):
         st.subheader("Findings in cohorts", anchor=False)
-        st.markdown(f"Genes behind predicted resistance in {panels.cohorts_in_words()}, and survival by them.")
+        st.markdown(
+            f"Genes behind predicted resistance in {panels.cohorts_in_words()}; survival by genes."
+        )
         with st.container(horizontal=True):
             frame.link_to("biomarkers", session, "Biomarkers")
             frame.link_to("survival", session, "Survival")

@@ -122,7 +122,7 @@ def _label(session: Session) -> list[str]:
     """Say when a cell line counts as resistant to the session's drug."""
     if not session.drug:
         return []
-    drug = load_drugs()[session.drug]
+    drug = resources.as_labelled(load_drugs()[session.drug])
     return [
         f"**Resistant to {drug.name}** is a cell line with ln IC50 above "
         f"{drug.threshold_ln_ic50:.2f} ({drug.threshold_um:.3g} µM); {plain(drug.threshold_source)}"

@@ -59,6 +59,7 @@ def _first_line(drug: str, kind: CancerType) -> str:
 
 def _screen(drug: Drug) -> str:
     models = resources.installed_models()
+    drug = resources.as_labelled(drug)
     whose = "" if models is None or models.id == SHIPPED else " of the set that came with ResVAE"
     lines = [
         f"**Measured in {drug.screen}** (GDSC drug {drug.drug_id})",

@@ -145,9 +145,12 @@ def _menu(session: Session, visitor: Actor) -> None:
 
 
 def _ribbon(session: Session) -> None:
-    """Say what the tool is not for, above everything else; beside it, what runs."""
+    """Say what the tool is not for, above everything else; beside it, what else hedges, or runs."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(RESEARCH_USE, icon=":material/science:", color="orange")
+        models = resources.installed_models()
+        if models is not None and models.synthetic:
+            st.badge("Models of synthetic data", icon=":material/warning:", color="orange")
         with messages.Guarded():
             job_chip.show(session)
 

@@ -46,7 +46,7 @@ def _live_chip(session: Session) -> None:
 
 
 def chip_words(active: Sequence[JobRecord]) -> str:
-    """Return such words as "Training 3/5 · 60 %", of the first that runs, and how many wait.
+    """Return such words as "Training 3/5 · 42 %", of the first that runs, and how many wait.
 
     Parameters
     ----------
@@ -68,7 +68,9 @@ def _progress_words(job: JobRecord) -> list[str]:
         return [lane, "starting"]
     if job.lane == "fetch":  # counts bytes
         return [lane, f"{job.done / job.total:.0%}".replace("%", " %")]
-    return [f"{lane} {job.done}/{job.total}", f"{100 * job.done / job.total:.0f} %"]
+    # a training is in its first step when none is done, as `job_view.progress_words` says
+    number = min(job.done + 1, job.total) if job.lane == "training" else job.done
+    return [f"{lane} {number}/{job.total}", f"{100 * job.done / job.total:.0f} %"]
 
 
 class Recovery:

@@ -7,6 +7,7 @@ second or two without running the page.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from resvae_core.figures.performance import METRIC_WORDS
 from resvae_core.figures.training_curves import (
     METRICS,
     fold_metrics,
+    latest_report,
     loss_curves,
     losses_of,
     metrics_of,
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from resvae_core.jobs.record import JobRecord, State
 
 POLL_SECONDS = 1.5
+CANCEL_SECONDS = 0.5
+"""While somebody who pressed *Cancel* waits for it."""
+CANCEL_PATIENCE = 30.0
 CURVE_SECONDS = 5.0
 """Curves are larger than words, and change more slowly."""
 LOG_LINES = 12
@@ -46,6 +51,10 @@ CURVE: Columns = {
     "series": cc.TextColumn("Model/seed/fold/member", pinned=True),
     "epoch": cc.NumberColumn("Epoch"),
     "value": cc.NumberColumn("Value", format="%.4f"),
+}
+NO_CURVES = {
+    True: "Curves appear here a few seconds after the first loss or judged fold.",
+    False: "It ended before a loss or a judged fold was reported.",
 }
 SET_COMPARED = "set_compared"
 """Key of the choice of a set on the part Model sets."""
@@ -68,26 +77,55 @@ STATES: dict[State, StateStyle] = {
     "cancelled": StateStyle("Cancelled", ":material/cancel:", "gray"),
     "interrupted": StateStyle("Interrupted", ":material/pause_circle:", "orange"),
 }
+CANCELLING = StateStyle("Cancelling …", ":material/cancel:", "gray")
 
 
-def show_job(job: JobRecord) -> None:
-    """Show a job, and follow it while it waits or runs."""
+def show_job(job: JobRecord, *, log: bool = True) -> None:
+    """Show a job, and follow it while it waits or runs.
+
+    Parameters
+    ----------
+    job
+        As it stands.
+    log
+        Whether the end of its log is shown; not where the whole log stands beside it.
+    """
     with st.container(border=True, key=f"job_{job.id}"):
         if job.state not in ACTIVE:
-            _show_state(job)
+            st.session_state.pop(_cancelled_at(job.id), None)
+            _show_state(job, log)
             _offer_curves(job)
             return
-        _follow_state(job.id)
+        hasty = _is_cancelling(job)
+        every = CANCEL_SECONDS if hasty else POLL_SECONDS
+        st.fragment(_follow_state, run_every=every)(job.id, log, hasty)
         if job.task == "train":
             _follow_curves(job.id)
 
 
-@st.fragment(run_every=POLL_SECONDS)
-def _follow_state(job_id: str) -> None:
+def _follow_state(job_id: str, log: bool, hasty: bool) -> None:
     job = service.get_job(job_id)
     if job.state not in ACTIVE:
         st.rerun()  # the whole page: nothing is followed any longer
-    _show_state(job)
+    _show_state(job, log)
+    if _is_cancelling(job) != hasty:
+        st.rerun()  # what was just drawn is seen while the page sets another pace
+
+
+def _cancelled_at(job_id: str) -> str:
+    return f"cancelled_at_{job_id}"
+
+
+def _is_cancelling(job: JobRecord) -> bool:
+    """Tell whether somebody at this page has just cancelled a job that still goes on."""
+    asked = st.session_state.get(_cancelled_at(job.id))
+    return job.state in ACTIVE and asked is not None and time.monotonic() - asked < CANCEL_PATIENCE
+
+
+def _cancel(job_id: str) -> None:
+    """Cancel a job, and say so at once (for callbacks)."""
+    if act(service.cancel, job_id) is not None:
+        st.session_state[_cancelled_at(job_id)] = time.monotonic()
 
 
 @st.fragment(run_every=CURVE_SECONDS)
@@ -98,10 +136,10 @@ def _follow_curves(job_id: str) -> None:
             _show_curves(job)
 
 
-def _show_state(job: JobRecord) -> None:
+def _show_state(job: JobRecord, log: bool) -> None:
     """Show title, state, what it does now and the buttons."""
     with messages.Guarded():
-        style = STATES[job.state]
+        style = CANCELLING if _is_cancelling(job) else STATES[job.state]
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{messages.plain(job.title)}**", width="content")
             st.badge(style.word, icon=style.icon, color=style.colour)
@@ -109,7 +147,8 @@ def _show_state(job: JobRecord) -> None:
         _BODIES[job.state](job)
         _buttons(job)
         show_refusal()
-        _log_tail(job)
+        if log:
+            _log_tail(job)
 
 
 def origin_words(job: JobRecord) -> list[str]:
@@ -130,6 +169,8 @@ def _queued(job: JobRecord) -> None:
 
 def _running(job: JobRecord) -> None:
     st.progress(job.fraction or 0.0, text=progress_words(job))
+    if job.task == "train":
+        return  # the last report stands at the curves, by the model and fold that it is of
     facts = [f"Epoch {job.epoch}"] if job.epoch else []  # 0 stands for a whole fold
     facts += [
         f"{METRIC_WORDS.get(name, name.replace('_', ' '))} {value:.3f}"
@@ -141,8 +182,12 @@ def _running(job: JobRecord) -> None:
 
 def progress_words(job: JobRecord) -> str:
     """Say what a job does now, how much of it is done and how long it may take."""
-    words = [messages.plain(with_model_words(job.step)) or "Starts"]
-    if job.total:
+    step = messages.plain(with_model_words(job.step)) or "Starts"
+    words = [step]
+    if job.task == "train" and job.total:  # steps name folds themselves: one count, in words
+        number = min(job.done + 1, job.total)
+        words = [f"Step {number:,} of {job.total:,}: {step[0].lower()}{step[1:]}"]
+    elif job.total:
         words.append(f"{job.done:,} of {job.total:,}")
     if job.eta_seconds is not None:
         words.append(f"{_about(job.eta_seconds)} left")
@@ -199,21 +244,21 @@ def _buttons(job: JobRecord) -> None:
     """Offer what can be done with a job in its state."""
     reason = why_not(TASKS[job.task].permission)
     offers = {
-        "Cancel": (service.cancel, ":material/stop:", job.state in ACTIVE),
-        "Resume": (service.resume, ":material/play_arrow:", job.state in service.RESUMABLE),
-        "Remove": (service.forget, ":material/delete:", job.state not in ACTIVE),
+        "Cancel": (_cancel, (), ":material/stop:", job.state in ACTIVE),
+        "Resume": (act, (service.resume,), ":material/play_arrow:", job.state in service.RESUMABLE),
+        "Remove": (act, (service.forget,), ":material/delete:", job.state not in ACTIVE),
     }
     with st.container(horizontal=True):
-        for label, (action, icon, offered) in offers.items():
+        for label, (callback, action, icon, offered) in offers.items():
             if offered:
                 st.button(
                     label,
                     icon=icon,
                     key=f"{label.lower()}_{job.id}",
-                    disabled=bool(reason),
+                    disabled=bool(reason) or (label == "Cancel" and _is_cancelling(job)),
                     help=reason or None,
-                    on_click=act,
-                    args=(action, job.id),
+                    on_click=callback,
+                    args=(*action, job.id),
                 )
     if reason:
         st.caption(reason)
@@ -235,8 +280,10 @@ def _show_curves(job: JobRecord) -> None:
     """Draw the losses and the metrics of finished folds, where there are any."""
     curve = service.job_curve(job.id)
     if curve.empty:
-        st.caption("No epoch or fold has been reported yet.")
+        st.caption(NO_CURVES[job.state in ACTIVE])
         return
+    if job.state in ACTIVE:
+        st.caption(f"Last report: {latest_report(curve)}.")
     losses, folds = losses_of(curve), metrics_of(curve, METRICS[0])
     if not losses.empty:
         view = panels.TableView(f"losses-{job.id}", losses, CURVE)

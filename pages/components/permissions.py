@@ -25,7 +25,10 @@ def why_not(permission: Permission) -> str:
     if actor.may(permission):
         return ""
     able = " or ".join(role for role, allowed in PERMISSIONS.items() if permission in allowed)
-    return f"Only the role {able} may {WORDS[permission]}; yours is {actor.role}."
+    return (
+        f"Only the role {able} may {WORDS[permission]}; yours is {actor.role}. Ask a steward of "
+        "this installation."
+    )
 
 
 def act(action: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

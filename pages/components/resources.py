@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from resvae_core.data.cohorts import CohortData
+    from resvae_core.data.drugs import Drug
     from resvae_core.data.screens import Survey
     from resvae_core.data.uploads import Upload, UploadOverrides
     from resvae_core.evaluation.cohort_scores import CohortPosition
@@ -333,6 +334,12 @@ def _cards(digest: str, _folder: Path) -> list[Card]:
 def cards() -> list[Card]:
     """Return the model cards, learned models first."""
     return _cards(*_in_use())
+
+
+def as_labelled(drug: Drug) -> Drug:
+    """Return a drug with the threshold that the labels of the active set were made with."""
+    found = cards()
+    return found[0].labelled(drug) if found else drug
 
 
 @st.cache_data(max_entries=24, show_spinner=False)

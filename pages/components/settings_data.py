@@ -11,7 +11,9 @@ from pages.components import job_view, messages
 from pages.components.contrast import on_primary
 from pages.components.permissions import act, show_refusal, why_not
 from resvae_core.config import data_folder
+from resvae_core.data.cohorts import CLINICAL_FILE, list_cohorts
 from resvae_core.data.fetch import install_folder
+from resvae_core.data.screens import OFFICIAL_PATTERNS, TRAINING_FILES, source_files
 from resvae_core.jobs import data_sets, service
 
 if TYPE_CHECKING:
@@ -33,10 +35,13 @@ STATES: dict[State, str] = {
     "missing": "Not installed",
     "altered": "Altered, not used",
 }
+PRESENT = "Present, not fetched here"
+"""Of what readers find, and no receipt knows: development data, or files placed by hand."""
 KINDS = {"data": "Data", "gene sets": "Gene sets", "encoder": "Encoder"}
 COLUMNS: Columns = {
-    "title": cc.TextColumn("Data set", pinned=True),
-    "state": cc.TextColumn("State"),
+    # on a telephone nothing but the first two can be seen
+    "state": cc.TextColumn("State", pinned=True, width=165),
+    "title": cc.TextColumn("Data set"),
     "size": cc.TextColumn("Size"),
     "release": cc.TextColumn("Release"),
     "installed": cc.TextColumn("Installed on"),
@@ -49,13 +54,16 @@ COLUMNS: Columns = {
 def show(session: Session) -> None:
     """List everything that can be fetched; the chosen one with its terms and what can be done."""
     show_refusal()
+    if refusal := why_not("fetch"):
+        st.markdown(f":material/lock: {refusal}")
     _show_folders()
     entries = data_sets.list_entries()
     jobs = _jobs()
-    _show_table(entries)
+    present = _found_without_receipt()
+    _show_table(entries, present)
     chosen = next((one for one in entries if one.key == st.session_state.get(CHOSEN)), None)
     if chosen is not None:
-        _show_details(chosen, jobs)
+        _show_details(chosen, jobs, present)
     for job in jobs:
         if job.state in job_view.ACTIVE and (chosen is None or job.arguments["key"] != chosen.key):
             job_view.show_job(job)
@@ -79,10 +87,34 @@ def _show_folders() -> None:
     st.caption(words)
 
 
-def _show_table(entries: list[Entry]) -> None:
+def _found_without_receipt() -> frozenset[str]:
+    """Return the keys of data sets for which readers find files, whoever put them there."""
+    folder = data_folder()
+    if folder is None:
+        return frozenset()
+    found = {f"tcga-{code.lower()}" for code in list_cohorts(folder)}
+    if (folder / CLINICAL_FILE).is_file():
+        found.add("clinical")
+    files = {path.relative_to(folder).as_posix() for path in source_files(folder)}
+    if files == set(TRAINING_FILES):  # the development data: prepared from both releases
+        return frozenset(found | {"gdsc", "depmap"})
+    for key in ("gdsc", "depmap"):
+        patterns = [pattern for pattern in OFFICIAL_PATTERNS if pattern.startswith(f"{key}/")]
+        if all(any(folder.glob(pattern)) for pattern in patterns):
+            found.add(key)
+    return frozenset(found)
+
+
+def _state_words(entry: Entry, present: frozenset[str]) -> str:
+    if entry.state == "missing" and entry.key in present:
+        return PRESENT
+    return STATES[entry.state]
+
+
+def _show_table(entries: list[Entry], present: frozenset[str]) -> None:
     keys = tuple(one.key for one in entries)
     st.dataframe(
-        [_row(one) for one in entries],
+        [_row(one, present) for one in entries],
         column_config=COLUMNS,
         hide_index=True,
         height=320,
@@ -91,13 +123,22 @@ def _show_table(entries: list[Entry]) -> None:
         selection_mode="single-row",
         alt="Data sets that can be fetched, and whether they are installed",
     )
-    st.caption("Select a row for its licence, and to fetch, verify or remove it.")
+    st.caption(
+        "Select a row for its licence, and to fetch, verify or remove it. Where no size stands, "
+        "the host says it when a fetch begins."
+    )
+    if any(_state_words(one, present) == PRESENT for one in entries):
+        st.caption(
+            f"“{PRESENT}”: files that were placed by hand, or prepared for development, are read "
+            "from the data folder. They have no receipt, so they can be neither verified nor "
+            "removed here."
+        )
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: Entry, present: frozenset[str]) -> dict[str, Any]:
     return {
+        "state": _state_words(entry, present),
         "title": entry.title,
-        "state": STATES[entry.state],
         "size": size_words(entry),
         "release": entry.installed_release or entry.release,
         "installed": entry.installed_at[:10],
@@ -108,9 +149,9 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 def size_words(entry: Entry) -> str:
-    """Say how large something is, as far as anybody states it."""
+    """Say how large something is; empty where nobody states it before it is fetched."""
     if entry.size is None:
-        return "not stated"
+        return ""
     return f"{'' if entry.size_is_published else 'about '}{entry.size / 1e6:,.1f} MB"
 
 
@@ -119,12 +160,12 @@ def _choose(keys: tuple[str, ...]) -> None:
     st.session_state[CHOSEN] = keys[rows[0]] if rows else ""
 
 
-def _show_details(entry: Entry, jobs: list[JobRecord]) -> None:
+def _show_details(entry: Entry, jobs: list[JobRecord], present: frozenset[str]) -> None:
     """Show what a data set is, its terms, its last job, and what can be done with it."""
     with st.container(border=True, key="data_details"):
         st.subheader(entry.title, anchor=False)
         st.markdown(entry.content)
-        _show_facts(entry)
+        _show_facts(entry, _state_words(entry, present))
         accepted = _ask_for_licences(entry)
         _show_buttons(entry, accepted, _is_busy(entry, jobs))
         latest = next((job for job in jobs if job.arguments["key"] == entry.key), None)
@@ -134,10 +175,10 @@ def _show_details(entry: Entry, jobs: list[JobRecord]) -> None:
         job_view.show_job(latest)
 
 
-def _show_facts(entry: Entry) -> None:
+def _show_facts(entry: Entry, state: str) -> None:
     newer = entry.installed_release and entry.installed_release != entry.release
     facts = {
-        "State": STATES[entry.state],
+        "State": state,
         "Release": entry.installed_release or entry.release,
         "Newer release": entry.release if newer else "",
         "Size": size_words(entry),
@@ -170,10 +211,8 @@ def _is_busy(entry: Entry, jobs: list[JobRecord]) -> bool:
 
 
 def _show_buttons(entry: Entry, accepted: bool, busy: bool) -> None:
-    refusal = why_not("fetch")
-    if refusal:
-        st.caption(refusal)
-        return
+    if why_not("fetch"):
+        return  # said at the top
     if not entry.can_be_fetched:
         st.markdown(
             "It has files without an address. Download them from the official page, then run "

@@ -110,7 +110,7 @@ def _show_details(session: Session) -> None:
     except CatalogError:
         session.job = ""  # it was removed, here or by somebody else
         return
-    job_view.show_job(job)
+    job_view.show_job(job, log=False)
     log, facts = st.columns([3, 2])
     with log:
         _show_log(job)

@@ -10,6 +10,7 @@ from pages.components import contrast
 from pages.components.identity import current_actor
 from pages.components.messages import plain, show_error
 from pages.components.permissions import act, show_refusal, why_not
+from pages.components.settings_training import DEVICE_WORDS, DEVICES
 from pages.components.trail import recorded_export
 from resvae_core.access.preferences import import_settings, reset_settings, save_settings
 from resvae_core.errors import ConfigError
@@ -49,7 +50,11 @@ MAX_FILE = 100_000
 _LIMIT = {"min_value": 0.0, "max_value": MAX_LIMIT, "step": 1.0}
 GROUPS: dict[str, dict[str, tuple[str, Any, dict[str, Any]]]] = {
     "Computing": {
-        "device": ("Device", st.text_input, {"placeholder": "auto, cpu, cuda or cuda:0"}),
+        "device": (
+            "Device",
+            st.selectbox,
+            {"options": DEVICES, "format_func": lambda name: DEVICE_WORDS.get(name, name)},
+        ),
         "engine": (
             "Engine",
             st.selectbox,
@@ -149,6 +154,9 @@ def _ask(
     """Offer one setting; one that a variable decides shows its value and cannot be changed."""
     label, widget, options = GROUPS[group][name]
     variable, value = decided.get(name, ("", getattr(saved, name)))
+    if name == "device" and value not in DEVICES:
+        # one card of several, such as cuda:1, is named in the file or by the variable
+        options = {**options, "options": (*DEVICES, value)}
     key = f"preference_{name}"
     # a form keeps what was typed until it is sent; what is saved comes in when that changes
     if st.session_state.get(f"{key}_saved") != value or key not in st.session_state:

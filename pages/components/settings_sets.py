@@ -20,8 +20,11 @@ from resvae_core.figures.model_sets import (
 from resvae_core.figures.palette import MODEL_WORDS, model_word
 from resvae_core.jobs import service
 from resvae_core.registry import library
+from resvae_core.registry.comparison import ACTIVE, CANDIDATE, SPLIT_WORDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from pages.components.columns import Columns
@@ -43,11 +46,7 @@ GATE_ICONS = {
     "failed": ":material/cancel:",
     "not assessable": ":material/help:",
 }
-SPLIT_WORDS = {
-    "leave_cell_line_out": "Cell lines left out",
-    "leave_tissue_out": "Tissues left out",
-    "leave_cell_line_out_permuted": "Permuted labels (negative control)",
-}
+_DONE = "sets_done"
 FIRST_METRIC = "within_tissue_roc_auc"
 SETS: Columns = {
     "state": cc.TextColumn("State"),
@@ -94,7 +93,7 @@ POSITIVE: Columns = {
     "drug": cc.TextColumn("Drug", pinned=True),
     "gene": cc.TextColumn("Known gene"),
     "passes_candidate": cc.TextColumn("Candidate"),
-    "passes_active": cc.TextColumn("Active set"),
+    "passes_active": cc.TextColumn("Active"),
 }
 DRIFT: Columns = {
     "cohort": cc.TextColumn("Cohort", pinned=True),
@@ -119,6 +118,7 @@ DRIFT: Columns = {
 def show(session: Session) -> None:
     """List the sets; compare one with the active set, and promote, roll back, archive."""
     show_refusal()
+    _show_done()
     try:
         active, entries = library.active_set(), library.list_sets()
     except ArtifactError as error:
@@ -127,33 +127,77 @@ def show(session: Session) -> None:
         _roll_back_button(library.active_id(), words)
         return
     _show_list(active, entries)
+    if active.id != library.SHIPPED:
+        with st.container(border=True):
+            st.markdown("**Findings of the active set**")
+            _show_findings(active)
     others = [entry for entry in entries if entry.id != active.id]
     if not others:
         st.markdown("No other set yet. A training makes a candidate, which is compared here.")
         return
     chosen = _choose(others)
+    if chosen is None:
+        st.caption(
+            "No candidate waits. A training makes one; a set that was active before can be looked "
+            "at beside the one that is."
+        )
+        return
     _show_head(chosen)
     if chosen.state == "archived":
         _archive_button(chosen)
         return
+    if not _is_candidate(chosen):
+        _show_earlier(chosen, active)
+        return
     gates = resources.gates(chosen, active)
-    verdict, doing = st.columns([3, 2], gap="large")
-    with verdict:
+    _show_verdict(gates)
+    asked, doing = st.columns([3, 2], gap="large")
+    with asked:
         _show_gates(gates)
     with doing:
-        _show_promotion(chosen, gates)
+        _show_promotion(chosen, active, gates)
     if gates[0].state == "passed":
         _show_evidence(chosen, active)
 
 
+def _is_candidate(entry: SetEntry) -> bool:
+    """Tell what can be promoted from what a roll-back comes to: the shipped set, earlier ones."""
+    return entry.state == "candidate" and entry.id != library.SHIPPED
+
+
+def _named(entry: SetEntry) -> str:
+    """Return a set's name, one for all places."""
+    return f"{entry.name} (shipped)" if entry.id == library.SHIPPED else entry.id
+
+
+def _state_word(entry: SetEntry) -> str:
+    shipped = entry.id == library.SHIPPED and entry.state == "candidate"
+    return "Came with the program" if shipped else STATE_WORDS[entry.state]
+
+
+def _show_done() -> None:
+    """Say once what the last action did."""
+    if words := st.session_state.pop(_DONE, None):
+        st.success(words, icon=":material/check_circle:")
+
+
+def _change(action: Callable[..., SetEntry], words: str, *about: str, **options: str) -> None:
+    """Change which set is what, and have the next run say so: `words` with the set's name."""
+    entry = act(action, *about, **options)
+    if entry is not None:
+        st.session_state[_DONE] = words.format(plain(_named(entry)))
+
+
 def _show_list(active: SetEntry, entries: list[SetEntry]) -> None:
     """List the sets and offer the way back."""
-    st.markdown(f"Active: **{plain(active.name)}** (`{active.digest[:8]}`). Every result names it.")
+    st.markdown(
+        f"Active: **{plain(_named(active))}** (`{active.digest[:8]}`). Every result names it."
+    )
     st.dataframe(
         [
             {
-                "state": STATE_WORDS[entry.state],
-                "id": entry.id,
+                "state": _state_word(entry),
+                "id": _named(entry),
                 "created": entry.created,
                 "digest": entry.digest[:8],
                 "origin": entry.origin,
@@ -179,32 +223,56 @@ def _roll_back_button(expected: str, caption: str) -> None:
         key="roll_back",
         disabled=bool(reason),
         help="Makes the set active that was so before, at once, for everybody",
-        on_click=act,
-        args=(library.roll_back,),
+        on_click=_change,
+        args=(library.roll_back, "{} is the active set again."),
         kwargs={"expected": expected},
     )
     if reason or caption:
         st.caption(reason or caption)
 
 
-def _choose(others: list[SetEntry]) -> SetEntry:
-    """Offer the sets beside the active one, the latest candidate first."""
+def _choose(others: list[SetEntry]) -> SetEntry | None:
+    """Offer the sets beside the active one; the latest candidate is chosen, if there is one."""
     order = {"candidate": 0, "previous": 1, "active": 2, "archived": 3}
-    ranked = sorted(enumerate(others), key=lambda one: (order[one[1].state], -one[0]))
+    ranked = sorted(
+        enumerate(others),
+        key=lambda one: (one[1].id == library.SHIPPED, order[one[1].state], -one[0]),
+    )
     by_id = {entry.id: entry for _, entry in ranked}
     chosen = st.selectbox(
         "Compare with the active set",
         list(by_id),
-        format_func=lambda name: f"{name} ({STATE_WORDS[by_id[name].state].lower()})",
+        index=0 if any(map(_is_candidate, others)) else None,
+        placeholder="Choose a set",
+        format_func=lambda name: f"{_named(by_id[name])}: {_state_word(by_id[name]).lower()}",
         key="set_compared",
     )
-    return by_id[chosen]
+    return by_id.get(chosen)
 
 
 def _show_head(entry: SetEntry) -> None:
-    st.subheader(plain(entry.id), anchor=False)
+    st.subheader(plain(_named(entry)), anchor=False)
     origin = "came with the program" if entry.origin == library.SHIPPED else f"job {entry.origin}"
-    st.caption(f"{STATE_WORDS[entry.state]} · made {entry.created} · {plain(origin)}")
+    st.caption(f"{_state_word(entry)} · made {entry.created} · {plain(origin)}")
+
+
+def _show_earlier(entry: SetEntry, active: SetEntry) -> None:
+    """Show a set that a roll-back comes to beside the active one; it is not promoted here."""
+    st.markdown("It is no candidate: **Roll back** is the way to a set from before.")
+    _archive_button(entry)
+    try:
+        _show_evidence(entry, active)
+    except ArtifactError as error:
+        show_error(error)
+
+
+def _show_verdict(gates: list[Gate]) -> None:
+    """Say in one line whether the candidate can be promoted."""
+    from resvae_core.registry.gates import verdict
+
+    states = {gate.state for gate in gates}
+    worst = next(state for state in ("failed", "not assessable", "passed") if state in states)
+    st.markdown(f"{GATE_ICONS[worst]} **{plain(verdict(gates))}**")
 
 
 def _show_gates(gates: list[Gate]) -> None:
@@ -218,7 +286,7 @@ def _show_gates(gates: list[Gate]) -> None:
         )
 
 
-def _show_promotion(entry: SetEntry, gates: list[Gate]) -> None:
+def _show_promotion(entry: SetEntry, active: SetEntry, gates: list[Gate]) -> None:
     """Offer to promote, with a reason where a gate did not pass, and to archive."""
     reason = why_not("promote")
     closed = [gate.name for gate in gates if gate.state != "passed"]
@@ -236,25 +304,29 @@ def _show_promotion(entry: SetEntry, gates: list[Gate]) -> None:
             )
         else:
             st.markdown("Every gate passed.")
-        st.form_submit_button(
+        asked = st.form_submit_button(
             on_primary("Promote"),
             type="primary",
             icon=":material/publish:",
             key=f"promote_{entry.id}",
             disabled=bool(reason) or gates[0].state == "failed",
-            on_click=_promote,
-            args=(entry.id, key),
         )
         st.caption(
             reason
             or "It becomes active for everybody at once. Pages that are open show it on their next "
             "step; results name the set that made them."
         )
+    if asked:
+        _promote(entry, active, str(st.session_state.get(key, "")))
     _archive_button(entry)
 
 
-def _promote(identifier: str, key: str) -> None:
-    act(library.promote, identifier, reason=str(st.session_state.get(key, "")))
+def _promote(entry: SetEntry, active: SetEntry, reason: str) -> None:
+    """Promote a set while a line says so, then show the page with it."""
+    words = f"{{}} is the active set now. Roll back brings {plain(_named(active))} back."
+    with st.spinner("The gates are asked once more, then it is promoted …", show_time=True):
+        _change(library.promote, words, entry.id, reason=reason)
+    st.rerun()
 
 
 def _archive_button(entry: SetEntry) -> None:
@@ -269,8 +341,12 @@ def _archive_button(entry: SetEntry) -> None:
         key=f"archive_{entry.id}",
         disabled=bool(reason),
         help=reason or None,
-        on_click=act,
-        args=(library.restore if archived else library.archive, entry.id),
+        on_click=_change,
+        args=(
+            (library.restore, "{} is a candidate again.", entry.id)
+            if archived
+            else (library.archive, "{} is archived. Restore brings it back.", entry.id)
+        ),
     )
     if archived:
         st.caption("It stays on disk. Restored, it is a candidate again.")
@@ -279,16 +355,17 @@ def _archive_button(entry: SetEntry) -> None:
 def _show_evidence(entry: SetEntry, active: SetEntry) -> None:
     """Show what speaks for and against the candidate, part by part."""
     comparison = resources.set_comparison(entry, active)
-    notes = (f"Candidate: {entry.id}", f"Active set: {active.id} ({active.digest[:8]})")
+    which = _word_of(entry)
+    notes = (f"{which}: {_named(entry)}", f"Active set: {_named(active)} ({active.digest[:8]})")
     metrics, controls, drift, findings = st.tabs(
         ["Metrics", "Controls", "Drift", "Findings"], key="sets_parts", on_change="rerun"
     )
     if metrics.open:
         with metrics:
-            _show_metrics(comparison, notes)
+            _show_metrics(comparison, notes, which)
     if controls.open:
         with controls:
-            _show_controls(comparison, notes)
+            _show_controls(comparison, notes, which)
     if drift.open:
         with drift:
             _show_drift(entry, active, notes)
@@ -297,7 +374,19 @@ def _show_evidence(entry: SetEntry, active: SetEntry) -> None:
             _show_findings(entry)
 
 
-def _show_metrics(comparison: SetComparison, notes: tuple[str, ...]) -> None:
+def _word_of(entry: SetEntry) -> str:
+    """Return what a set beside the active one is called in charts and tables."""
+    if _is_candidate(entry):
+        return "Candidate"
+    return "Shipped" if entry.id == library.SHIPPED else "Earlier"
+
+
+def _relabelled(columns: Columns, **words: str) -> Columns:
+    """Return columns with other words above some of them."""
+    return columns | {name: {**columns[name], "label": word} for name, word in words.items()}
+
+
+def _show_metrics(comparison: SetComparison, notes: tuple[str, ...], which: str) -> None:
     """Show each metric side by side, then the paired tests and what cannot be compared."""
     table = comparison.metrics
     if table.empty:
@@ -319,10 +408,19 @@ def _show_metrics(comparison: SetComparison, notes: tuple[str, ...]) -> None:
         key="sets_metric",
     )
     shown = table[(table["split"] == split) & (table["metric"] == metric)]
-    view = panels.TableView("sets-metrics", shown, METRICS, notes=notes)
-    panels.chart(set_metrics(table, split=split, metric=metric), "sets-metrics", view)
+    figure = set_metrics(
+        table,
+        split=split,
+        metric=metric,
+        caution=comparison.caution(metric),
+        compared=which.lower(),
+    )
+    columns = _relabelled(METRICS, mean_candidate=which)
+    view = panels.TableView("sets-metrics", shown, columns, notes=notes)
+    panels.chart(figure, "sets-metrics", view)
     st.markdown(
-        "**Differences**, candidate minus active set, with a paired test where there can be one"
+        f"**Differences**, {which.lower()} minus active set, with a paired test where there can be "
+        "one"
     )
     if comparison.tests.empty:
         st.markdown("Nothing could be paired.")
@@ -349,7 +447,7 @@ def _in_words(tests: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _show_controls(comparison: SetComparison, notes: tuple[str, ...]) -> None:
+def _show_controls(comparison: SetComparison, notes: tuple[str, ...], which: str) -> None:
     """Show the controls of both sets."""
     negative, positive = st.columns(2)
     with negative:
@@ -358,7 +456,10 @@ def _show_controls(comparison: SetComparison, notes: tuple[str, ...]) -> None:
         if table.empty:
             st.markdown("Not assessable: neither set was trained on permuted labels.")
         else:
-            words = table.assign(model=[model_word(kind) for kind in table["model"]])
+            named = {CANDIDATE: which, ACTIVE: "Active"}
+            words = table.assign(
+                set=table["set"].map(named), model=[model_word(kind) for kind in table["model"]]
+            )
             panels.show_table(panels.TableView("sets-negative", words, NEGATIVE, notes=notes))
     with positive:
         st.markdown("**Positive controls**: known genes among the default model's leading ones")
@@ -366,6 +467,7 @@ def _show_controls(comparison: SetComparison, notes: tuple[str, ...]) -> None:
         if table.empty:
             st.markdown("Not assessable: no known gene was looked for in either set.")
         else:
+            columns = _relabelled(POSITIVE, passes_candidate=which)
             words = {True: "found", False: "not found"}
             named = table.assign(
                 **{
@@ -373,7 +475,7 @@ def _show_controls(comparison: SetComparison, notes: tuple[str, ...]) -> None:
                     for name in ("passes_candidate", "passes_active")
                 }
             )
-            panels.show_table(panels.TableView("sets-positive", named, POSITIVE, notes=notes))
+            panels.show_table(panels.TableView("sets-positive", named, columns, notes=notes))
 
 
 def _show_drift(entry: SetEntry, active: SetEntry, notes: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -45,11 +45,15 @@ RULE_CAPTIONS = (
     "Of each drug, the same share for all. Shows how much hangs on the threshold.",
 )
 EFFORTS = {"full": "Full", "short": "Short, to try it"}
-EFFORT_HELP = "Short trains for few epochs, to see that everything works: it is never promoted."
+EFFORT_HELP = (
+    "Short trains for few epochs, to see that everything works. Its gate does not pass: only a "
+    "written reason promotes it."
+)
 DEVICES = ("auto", "cpu", "cuda")
 DEVICE_WORDS = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card (CUDA)"}
-MOST_SEEDS, LEAST_SHARE, MOST_SHARE = 5, 0.05, 0.5
+LONGEST_NAME, LEAST_SHARE, MOST_SHARE = 40, 0.05, 0.5
 """What the widgets allow; the request's own check decides."""
+LOCKED = ":material/lock:"
 
 
 def show(session: Session) -> None:
@@ -62,6 +66,8 @@ def show(session: Session) -> None:
         "puts the result beside the active set. Nobody's results change until it is promoted."
     )
     show_refusal()
+    if reason := why_not("train"):
+        st.markdown(f"{LOCKED} {reason}")
     try:
         survey = resources.training_survey()
     except InputDataError as error:  # something is there, and not complete
@@ -107,12 +113,12 @@ def _form(session: Session, survey: Survey) -> None:
     with how:
         _ask_how(request, problems)
     _say_estimate(request, problems)
-    _offer_start(request, problems)
+    _offer_start(problems)
 
 
 def _ask_what(request: TrainingRequest, survey: Survey, problems: list[Problem]) -> None:
     """Ask for name, genes, drugs and models."""
-    _ask(st.text_input, "name", "Name of the candidate", request, problems, max_chars=40)
+    _ask(st.text_input, "name", "Name of the candidate", request, problems, max_chars=LONGEST_NAME)
     _ask(
         st.segmented_control,
         "genes",
@@ -213,7 +219,11 @@ def _ask_label_rule(request: TrainingRequest, problems: list[Problem]) -> None:
 
 
 def _ask_how_much(request: TrainingRequest, problems: list[Problem]) -> None:
-    """Ask for seeds and hours."""
+    """Ask for seeds and hours.
+
+    The widgets have no limits of their own: they would keep the last valid number without telling
+    the server, and the training would start with it.
+    """
     seeds, hours = st.columns(2)
     with seeds:
         _ask(
@@ -222,8 +232,7 @@ def _ask_how_much(request: TrainingRequest, problems: list[Problem]) -> None:
             "Seeds",
             request,
             problems,
-            min_value=1,
-            max_value=MOST_SEEDS,
+            step=1,
             help="How often every split is drawn anew. More seeds, narrower intervals, more time.",
         )
     with hours:
@@ -233,7 +242,6 @@ def _ask_how_much(request: TrainingRequest, problems: list[Problem]) -> None:
             "Budget, hours",
             request,
             problems,
-            min_value=0.1,
             step=1.0,
             format="%.1f",
             help="It stops when this time is used up; what has finished is kept.",
@@ -285,34 +293,53 @@ def _say_estimate(request: TrainingRequest, problems: list[Problem]) -> None:
 
 def estimate_words(estimate: Estimate) -> str:
     """Return time, memory and disk of a training in one sentence."""
-    low, high = duration(60 * estimate.minutes_low), duration(60 * estimate.minutes_high)
+    span = _span(60 * estimate.minutes_low, 60 * estimate.minutes_high)
     return (
-        f"{low} to {high}, {_gigabytes(estimate.memory_gb)} of memory, "
+        f"{span}, {_gigabytes(estimate.memory_gb)} of memory, "
         f"{_gigabytes(estimate.disk_gb)} on disk."
     )
+
+
+def _span(low: float, high: float) -> str:
+    """Return a span of seconds in words, no finer than what is known of it."""
+    if high < 90:
+        return "About a minute"
+    if high < 5400:
+        return f"{max(low / 60, 1):.0f} to {high / 60:.0f} minutes"
+    if low >= 5400:
+        return f"{low / 3600:.1f} to {duration(high)}"
+    return f"{duration(low)} to {duration(high)}"
 
 
 def _gigabytes(size: float) -> str:
     return f"{size:.1f} GB" if size >= 0.05 else "less than 0.1 GB"
 
 
-def _offer_start(request: TrainingRequest, problems: list[Problem]) -> None:
-    """Offer the button; where it is disabled, the reason stands beside it."""
-    reason = why_not("train")
-    if problems and not reason:
-        n = len(problems)
-        reason = f"{n} {'answer' if n == 1 else 'answers'} above must change first."
+def _offer_start(problems: list[Problem]) -> None:
+    """Offer the button; what must change first stands beside it, who may at the top."""
+    n = len(problems)
+    unready = f"{n} {'answer' if n == 1 else 'answers'} above must change first." if n else ""
+    reason = why_not("train") or unready
     st.button(
         on_primary("Start training"),
         type="primary",
         icon=":material/play_arrow:",
         key="start_training",
         disabled=bool(reason),
-        on_click=start,
-        args=(request,),
+        help=reason or None,
+        on_click=_start_as_filled_in,
     )
-    if reason:
-        st.caption(reason)
+    if unready:
+        st.caption(unready)
+
+
+def _start_as_filled_in() -> None:
+    """Start what the form says at the moment of the click, an answer typed just before included."""
+    for one in fields(load_session().request):
+        key = f"request_{one.name}"
+        if key in st.session_state:
+            _keep(one.name, key)
+    start(load_session().request)
 
 
 def start(request: TrainingRequest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.message
 import email.utils
+import errno
 import hashlib
 import http.client
 import json
@@ -11,6 +12,7 @@ import os
 import queue
 import re
 import shutil
+import socket
 import ssl
 import threading
 import time
@@ -28,6 +30,8 @@ from resvae_core.errors import ArtifactError, DownloadError, JobCancelledError, 
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes that are there and the bytes in all (None if the host does not say)."""
+Trying = Callable[[str, int, int], None]
+"""Called with the host, the number of the try and the tries in all, before each of them."""
 Cancelled = Callable[[], bool]
 """Asked several times a second whether to stop."""
 
@@ -62,12 +66,15 @@ class Patience:
         (``Retry-After``) than the longest is given up.
     stall_seconds
         Time without news after which a connection counts as broken.
+    trying
+        Told which host is tried, and again when a try has failed; 1 while it brings something.
     """
 
     attempts: int = 1
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = 60.0
     stall_seconds: float = 60.0
+    trying: Trying = lambda host, number, tries: None
 
 
 ONCE = Patience()
@@ -204,6 +211,7 @@ class _Transfer:
     def run(self) -> str | None:
         """Return the digest that the host states."""
         fruitless = 0
+        self._tell_try(1)
         for _ in range(MAX_ATTEMPTS):
             before = self._length()
             try:
@@ -230,11 +238,16 @@ class _Transfer:
             raise error
         if isinstance(error, urllib.error.HTTPError):
             error.close()
+        self._tell_try(fruitless + 1)
         doubled = self.patience.first_wait_seconds * 2 ** max(fruitless - 1, 0)
         until = time.monotonic() + max(asked, min(doubled, self.patience.longest_wait_seconds))
         while (left := until - time.monotonic()) > 0:
             self._ask()
             time.sleep(min(ASK_SECONDS, left))
+
+    def _tell_try(self, number: int) -> None:
+        host = urllib.parse.urlsplit(self.url).hostname or ""
+        self.patience.trying(host, number, self.patience.attempts)
 
     def _ask(self) -> None:
         if self.cancelled():
@@ -292,6 +305,7 @@ class _Transfer:
         stated = redirects.stated_sha256 or _stated(response.headers)
         _Notes(self.url, _strong_tag(response.headers), total, stated).write(self.part)
         done = start
+        self._tell_try(1)
         with self.part.open("ab" if start else "wb") as stream:
             self.progress(done, total)
             for chunk in reader.chunks(self._ask):
@@ -584,11 +598,28 @@ def _refused(url: str, code: int) -> DownloadError:
 
 def _broken(url: str, error: Exception) -> DownloadError:
     host = urllib.parse.urlsplit(url).hostname
-    reason = getattr(error, "reason", None) or error
     return DownloadError(
-        f"{host} could not be reached, or broke off: {reason}.",
+        f"{host} could not be reached, or broke off: {_in_words(error)}.",
         remedy="Check the connection and start it again: it goes on where it stopped.",
     )
+
+
+def _in_words(error: Exception) -> str:
+    """Say why a connection failed; what has no words here says it itself."""
+    reason = getattr(error, "reason", None) or error
+    words: dict[type | tuple[type, ...], str] = {
+        socket.gaierror: "its address was not found; there is no connection, or no such host",
+        ConnectionRefusedError: "it refused the connection",
+        (ConnectionResetError, ConnectionAbortedError, BrokenPipeError): "the connection was cut",
+        TimeoutError: "it did not answer in time",
+    }
+    for kind, said in words.items():
+        if isinstance(reason, kind):
+            return said
+    unreachable = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+    if isinstance(reason, OSError) and reason.errno in unreachable:
+        return "there is no connection to it"
+    return str(reason)
 
 
 def _ignore(done: int, total: int | None) -> None:

@@ -36,8 +36,24 @@ Array = NDArray[np.float64]
 INTERVAL = 0.95
 NO_SPREAD = 1e-12
 """Standard errors up to here are rounding: the folds agree, and there is nothing to test."""
-NEVER_NEGATIVE = ("brier", "ece")
-BELOW_ONE = ("coverage_resistant", "coverage_sensitive")
+WITHIN_ONE = (
+    "roc_auc",
+    "within_tissue_roc_auc",
+    "average_precision_sensitive",
+    "balanced_accuracy",
+    "f1_resistant",
+    "f1_sensitive",
+    "brier",
+    "ece",
+    "coverage_resistant",
+    "coverage_sensitive",
+    "set_single",
+    "set_both",
+    "set_neither",
+)
+"""Metrics that lie within 0 and 1."""
+CORRELATIONS = ("mcc", "pearson", "spearman")
+"""Metrics that lie within -1 and 1."""
 DISTILLED = "vae_ld"
 REFERENCES = (DrugTissueMean.kind, ElasticNet.kind, RandomForest.kind, DISTILLED)
 """What every model is tested against: the strongest floor, two models to beat, and the model that
@@ -145,19 +161,31 @@ def summarise(table: pd.DataFrame, *, by_drug: bool = False) -> pd.DataFrame:
         mean, half, n_folds, _ = _moments(wide.to_numpy(float), share)
         difference, _, _, p_value = _moments(_paired(wide, DrugTissueMean.kind), share)
         part = wide.index.to_frame(index=False)
-        metric = part["metric"].to_numpy(str)
-        lowest = np.where(np.isin(metric, NEVER_NEGATIVE), 0.0, -np.inf)
-        highest = np.where(np.isin(metric, BELOW_ONE), 1.0, np.inf)
         part.insert(1, "split", split)
-        part["mean"] = mean
-        part["lower"], part["upper"] = (
-            np.maximum(mean - half, lowest),
-            np.minimum(mean + half, highest),
-        )
+        part["mean"], part["lower"], part["upper"] = mean, mean - half, mean + half
+        part = within_bounds(part)
         part["n_folds"] = n_folds
         part["difference_to_floor"], part["p_value"] = difference, p_value
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def within_bounds(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return a summary whose intervals end where their metrics do: an ROC AUC of 1.02 is none.
+
+    Parameters
+    ----------
+    summary
+        Columns metric, lower and upper, as `summarise` gives it.
+    """
+    metric = summary["metric"].astype(str)
+    correlation, share = metric.isin(CORRELATIONS), metric.isin(WITHIN_ONE)
+    lowest = np.where(share, 0.0, np.where(correlation, -1.0, -np.inf))
+    highest = np.where(share | correlation, 1.0, np.inf)
+    return summary.assign(
+        lower=summary["lower"].astype(float).clip(lower=lowest),
+        upper=summary["upper"].astype(float).clip(upper=highest),
+    )
 
 
 def compare(

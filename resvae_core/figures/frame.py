@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SYNTHETIC = "SYNTHETIC DATA"
 _LINE_PX = 17
 _NOTE_CHARACTERS = 88
+NARROW_NOTE = 50
+"""Characters of a line that fits beside row labels in a page of 400 px."""
 _CLEAR = "rgba(0, 0, 0, 0)"
 _GROUNDS = {"light": ("#FFFFFF", "#1B2430"), "dark": ("#0E1117", "#E6EAF0")}
 
@@ -34,6 +36,7 @@ def finish(
     synthetic: bool = False,
     top: int = 40,
     bottom: int = 64,
+    note_characters: int = _NOTE_CHARACTERS,
 ) -> go.Figure:
     """Give a figure its ground, margins, notes and the research-use line, and return it.
 
@@ -52,9 +55,12 @@ def finish(
         Whether the data are synthetic: marks the drawing.
     top, bottom
         Margins in pixels that the drawing itself needs (legend, axis title).
+    note_characters
+        Characters a line of the notes: `NARROW_NOTE` where a figure is read on a telephone too.
     """
-    lines = [line for note in notes for line in wrap(note, _NOTE_CHARACTERS)]
-    lines += [f"<b>{SYNTHETIC}</b> – not patients"] * synthetic + [RESEARCH_USE]
+    lines = [line for note in notes for line in wrap(note, note_characters)]
+    lines += [f"<b>{SYNTHETIC}</b> – not patients"] * synthetic
+    lines += wrap(RESEARCH_USE, note_characters)
     if synthetic:
         _mark_synthetic(figure)
     foot = _LINE_PX * len(lines) + 8

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from resvae_core.figures.frame import finish, require_columns
+from resvae_core.figures.frame import NARROW_NOTE, finish, require_columns
 from resvae_core.figures.palette import NEUTRAL, RULE, in_order, model_word, series_style
 from resvae_core.figures.performance import LOWER_IS_BETTER, METRIC_WORDS
 from resvae_core.figures.rows import fix_rows, legend_above
+from resvae_core.registry.comparison import SPLIT_WORDS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -34,12 +35,16 @@ SET_METRIC_WORDS = METRIC_WORDS | {
 }
 NO_DIRECTION = ("coverage_resistant", "coverage_sensitive")
 """Metrics that are to be near 0.9, neither higher nor lower."""
+CANDIDATE = "candidate"
+"""What the set beside the active one is called, unless another word is given."""
 MOST_DRUGS = 20
 _ROW_PX = 38
 _SETS = (("candidate", "circle"), ("active", "square"))
 
 
-def set_metrics(table: pd.DataFrame, *, split: str, metric: str) -> go.Figure:
+def set_metrics(
+    table: pd.DataFrame, *, split: str, metric: str, caution: str = "", compared: str = CANDIDATE
+) -> go.Figure:
     """Show one metric of a candidate's and the active set's models side by side.
 
     Parameters
@@ -49,6 +54,10 @@ def set_metrics(table: pd.DataFrame, *, split: str, metric: str) -> go.Figure:
         mean, lower and upper (95 %) of each set; NaN where a set has no such model.
     split, metric
         Whose rows to show.
+    caution
+        Why the two sets' figures are not comparable (`SetComparison.caution`): said first.
+    compared
+        Word for the set beside the active one, which need not be a candidate.
 
     Returns
     -------
@@ -65,6 +74,7 @@ def set_metrics(table: pd.DataFrame, *, split: str, metric: str) -> go.Figure:
 
     rows = _rows(table, split, metric)
     words = [model_word(model) for model in rows["model"]]
+    words_of = {"candidate": compared, "active": "active"}
     figure = go.Figure()
     for position, (name, symbol) in enumerate(_SETS):
         colour = series_style(position).colour
@@ -72,40 +82,50 @@ def set_metrics(table: pd.DataFrame, *, split: str, metric: str) -> go.Figure:
             chosen = rows[(rows["floor"] == floor) & rows[f"mean_{name}"].notna()]
             if chosen.empty:
                 continue
-            title = f"{name.capitalize()}{', floors' if floor else ''}"
+            title = f"{words_of[name].capitalize()}{', floors' if floor else ''}"
             mark = f"{symbol}-open" if floor else symbol
-            figure.add_trace(_marks(chosen, name, title, mark, NEUTRAL if floor else colour))
+            marks = _marks(chosen, name, title, mark, NEUTRAL if floor else colour)
+            # two entries stay in one line, beneath the toolbar, on a narrow page too
+            figure.add_trace(marks.update(showlegend=not floor))
     figure.update_layout(scattermode="group", scattergap=0.4, showlegend=True)
     figure.update_xaxes(title_text=_axis(metric), zeroline=False, range=_range(rows))
     fix_rows(figure, words)
     legend_above(figure)
     return finish(
         figure,
-        takeaway=set_metrics_takeaway(table, split=split, metric=metric),
+        takeaway=set_metrics_takeaway(
+            table, split=split, metric=metric, caution=caution, compared=compared
+        ),
         height=len(words) * _ROW_PX + 150,
         notes=[
-            f"Split: {split.replace('_', ' ')}; mean with 95 % interval. The intervals are of each "
+            *([caution] if caution else []),
+            f"{SPLIT_WORDS.get(split, split)}; mean with 95 % interval. The intervals are of each "
             "set alone: whether the sets differ is said by paired tests, where there can be any, "
-            "not by overlap."
+            "not by overlap. Grey and open: floors.",
         ],
         top=60,
         bottom=60,
+        note_characters=NARROW_NOTE,
     )
 
 
-def set_metrics_takeaway(table: pd.DataFrame, *, split: str, metric: str) -> str:
-    """Name in one sentence the best learned model of each set."""
+def set_metrics_takeaway(
+    table: pd.DataFrame, *, split: str, metric: str, caution: str = "", compared: str = CANDIDATE
+) -> str:
+    """Name in one sentence the best learned model of each set, behind what forbids to compare."""
     rows = _rows(table, split, metric)
     learned = rows[~rows["floor"]]
     parts = []
     for name, _ in _SETS:
+        word = compared if name == "candidate" else name
         means = learned.set_index("model")[f"mean_{name}"].dropna()
         if means.empty:
-            parts.append(f"no learned model of the {name} set was judged")
+            parts.append(f"no learned model of the {word} set was judged")
             continue
         best = str(means.idxmin() if metric in LOWER_IS_BETTER else means.idxmax())
-        parts.append(f"{model_word(best)} {means[best]:.3f} leads the {name} set")
-    return f"{SET_METRIC_WORDS.get(metric, metric)}: {'; '.join(parts)}."
+        parts.append(f"{model_word(best)} {means[best]:.3f} leads the {word} set")
+    sentence = f"{SET_METRIC_WORDS.get(metric, metric)}: {'; '.join(parts)}."
+    return f"{caution} {sentence}" if caution else sentence
 
 
 def drift_by_drug(table: pd.DataFrame, *, model: str) -> go.Figure:
@@ -137,7 +157,7 @@ def drift_by_drug(table: pd.DataFrame, *, model: str) -> go.Figure:
     figure = go.Figure()
     for column, name, symbol, position in (
         ("mean_change", "Mean change", "circle", 0),
-        ("p95_change", "95th percentile of the change, either way", "line-ns-open", 1),
+        ("p95_change", "95th percentile, either way", "line-ns-open", 1),
     ):
         figure.add_trace(
             go.Scatter(
@@ -166,11 +186,12 @@ def drift_by_drug(table: pd.DataFrame, *, model: str) -> go.Figure:
     return finish(
         figure,
         takeaway=drift_takeaway(table, model=model),
-        height=len(shown) * 26 + 150,
-        notes=[f"Candidate minus active set; patients of {cohorts}. {len(shown)} drugs{more}."],
+        height=len(shown) * 26 + 174,
+        notes=[f"Candidate minus active set; patients of {cohorts}. {_drugs(len(shown))}{more}."],
         synthetic=synthetic,
-        top=60,
+        top=84,
         bottom=60,
+        note_characters=NARROW_NOTE,
     )
 
 
@@ -181,8 +202,12 @@ def drift_takeaway(table: pd.DataFrame, *, model: str) -> str:
     return (
         f"Most movement: {first['drug']}, 95th percentile of the change "
         f"{first['p95_change']:.2f}; of the median drug {rows['p95_change'].median():.2f} "
-        f"({len(rows)} drugs)."
+        f"({_drugs(len(rows))})."
     )
+
+
+def _drugs(n: int) -> str:
+    return "1 drug" if n == 1 else f"{n} drugs"
 
 
 def _rows(table: pd.DataFrame, split: str, metric: str) -> pd.DataFrame:
@@ -219,7 +244,8 @@ def _marks(rows: pd.DataFrame, name: str, title: str, symbol: str, colour: str) 
         },
         customdata=pd.concat([lower, upper], axis=1).to_numpy(),
         hovertemplate=(
-            f"%{{y}}, {name}: %{{x:.3f}} (%{{customdata[0]:.3f}} to %{{customdata[1]:.3f}})"
+            f"%{{y}}, {title.partition(',')[0].lower()}: %{{x:.3f}} "
+            "(%{customdata[0]:.3f} to %{customdata[1]:.3f})"
             "<extra></extra>"
         ),
     )

@@ -149,6 +149,25 @@ def fold_takeaway(curve: pd.DataFrame, metric: str = METRICS[0]) -> str:
     )
 
 
+def latest_report(curve: pd.DataFrame) -> str:
+    """Return what was reported last, by its fit: "VAE_LD, seed 0, fold 3: ROC AUC 0.724".
+
+    Parameters
+    ----------
+    curve
+        As in `loss_curves`; at least one row.
+    """
+    require_columns(curve, CURVE_COLUMNS, "a training's curves")
+    last = curve.loc[curve["n"].idxmax()]
+    told = curve[(curve["series"] == last["series"]) & (curve["epoch"] == last["epoch"])]
+    epoch = f", epoch {last['epoch']:.0f}" if last["epoch"] else ""  # 0 stands for a whole fold
+    values = ", ".join(
+        f"{METRIC_WORDS.get(name, name.replace('_', ' '))} {value:.3f}"
+        for name, value in zip(told["name"], told["value"], strict=True)
+    )
+    return f"{fit_word(str(last['series']))}{epoch}: {values}"
+
+
 def losses_of(curve: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of losses, with the model of each in the column ``kind``."""
     return _named(curve, LOSS)

@@ -6,9 +6,10 @@ The process that shows pages need not be one that may write the data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
+from resvae_core.data.download import PATIENT, Trying
 from resvae_core.errors import ArtifactError, ConfigError, JobCancelledError
 from resvae_core.jobs.audit_lines import asker
 from resvae_core.jobs.context import JobContext
@@ -67,12 +68,13 @@ def run(context: JobContext) -> dict[str, Any]:
         SHA-256).
     """
     key = context.arguments["key"]
-    context.report(step="Fetching (MB)")
+    context.report(step="Looking what is needed")
     request = Request(
         accept_licence=context.arguments["accept_licence"],
         again=context.arguments.get("again", False),
         progress=_telling(context),
         cancelled=lambda: _is_cancelled(context),
+        patience=replace(PATIENT, trying=_telling_tries(context)),
     )
     # only a steward could ask for it
     facts = fetch(key, request, actor=asker(context, "steward"))
@@ -150,6 +152,16 @@ def _telling(context: JobContext) -> Any:
         context.report(
             done=min(done // MEGABYTE, of_all) if of_all else done // MEGABYTE, total=of_all
         )
+
+    return tell
+
+
+def _telling_tries(context: JobContext) -> Trying:
+    """Return what names the host that is asked, and which try it is where one has failed."""
+
+    def tell(host: str, number: int, tries: int) -> None:
+        again = f"Trying {host} again ({number} of {tries})"
+        context.report(step=f"Fetching from {host} (MB)" if number == 1 else again)
 
     return tell
 

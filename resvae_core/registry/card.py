@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -16,6 +16,7 @@ import pandas as pd
 
 from resvae_core import __version__
 from resvae_core.config import RESEARCH_USE
+from resvae_core.data.drugs import Drug
 from resvae_core.data.inventory import load_manifest
 from resvae_core.data.screens import EXPRESSION_FILE, LabelRule, TrainingSet
 from resvae_core.data.sources import find_by_path
@@ -42,8 +43,8 @@ NOT_ON_PATIENTS = (
     "response of a patient."
 )
 SYNTHETIC_LIMIT = (
-    "Trained on synthetic data, drawn from a generator: no cell line was measured, and nothing that "
-    "it says or reaches is a finding."
+    "Trained on synthetic data, drawn from a generator: no cell line was measured, and nothing "
+    "that it says or reaches is a finding."
 )
 PANEL_LIMIT = (
     "Reads a panel of cancer genes, not the genome. More than 5 % of them missing lower the range "
@@ -156,6 +157,18 @@ class Card:
         """Return metric, mean, lower, upper, floor, p_value of a split; empty if not judged."""
         rows = self.document["metrics"].get(split, [])
         return pd.DataFrame(rows, columns=["metric", "mean", "lower", "upper", "floor", "p_value"])
+
+    def labelled(self, drug: Drug) -> Drug:
+        """Return a drug with the threshold that this model's labels were made with.
+
+        That of the catalogue, unless the model was trained by another label rule.
+        """
+        rule = self.document["training"].get("label_rule")
+        if rule is None or drug.name not in rule["thresholds_ln_ic50"]:
+            return drug
+        source = f"the lowest {rule['share']:.0%} of the lines that this model set learned from"
+        threshold = rule["thresholds_ln_ic50"][drug.name]
+        return replace(drug, threshold_ln_ic50=threshold, threshold_source=source)
 
 
 def write_card(

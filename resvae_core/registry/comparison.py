@@ -22,9 +22,9 @@ import pandas as pd
 from resvae_core.data.splits import LEAVE_CELL_LINE_OUT
 from resvae_core.errors import ArtifactError
 from resvae_core.evaluation.benchmark import ALL_DRUGS, PERMUTED
-from resvae_core.evaluation.summary import TESTED, compare, holm
+from resvae_core.evaluation.summary import TESTED, compare, holm, within_bounds
 from resvae_core.explain.positive_controls import ATTRIBUTION
-from resvae_core.models.catalog import title_of
+from resvae_core.models.catalog import KINDS, title_of
 from resvae_core.registry.card import Card
 from resvae_core.registry.description import describe_model_set
 from resvae_core.registry.library import SetEntry
@@ -39,6 +39,16 @@ NOT_TESTED_BY_DRUGS = (
     "drugs share cell lines, so an interval over drugs would be too narrow; the mean difference is "
     "shown, without an interval and p"
 )
+LEAST_PAIRS = 2
+"""Drugs or folds below which a difference is one of a single case, and left out."""
+WITH_INTERVALS = ("summary", "per_drug")
+"""Tables of an evaluation whose intervals are of means."""
+SPLIT_WORDS = {
+    LEAVE_CELL_LINE_OUT: "New cell lines",
+    "leave_tissue_out": "New tissues",
+    LEAVE_CELL_LINE_OUT + PERMUTED: "Permuted labels (control)",
+}
+"""Splits in words, those of the Models page."""
 CANDIDATE, ACTIVE = "candidate", "active"
 BOUNDS = ("mean", "lower", "upper")
 PAIRED = (
@@ -84,6 +94,9 @@ class SetComparison:
     untested
         Metric of `TESTED` to why a difference of the sets on left-out lines cannot be told from
         chance by a test, in words; such a metric says nothing for or against the candidate.
+    apart
+        What the sets were judged on that differs: of ``lines`` (or ``data``, where their number is
+        the same), ``drugs`` and ``labels``. Empty where their figures may be held together.
     """
 
     metrics: pd.DataFrame
@@ -95,6 +108,15 @@ class SetComparison:
     not_assessable: tuple[str, ...]
     defaults: str
     untested: Mapping[str, str]
+    apart: tuple[str, ...] = ()
+
+    def caution(self, metric: str) -> str:
+        """Say in a sentence why two figures of a metric are not comparable; empty where they are.
+
+        Labels do not matter to what reads measurements.
+        """
+        about = [word for word in self.apart if word != "labels" or metric not in OF_MEASUREMENTS]
+        return f"Not comparable: other {_listed(about)}." if about else ""
 
     @property
     def by_drugs(self) -> bool:
@@ -147,9 +169,11 @@ class JudgedSet:
     def table(self, name: str) -> pd.DataFrame | None:
         """Return a table of the evaluation; None where the set was saved without it."""
         try:
-            return load_evaluation(name, self.folder)
+            table = load_evaluation(name, self.folder)
         except ArtifactError:
             return None
+        # sets that were trained before intervals were cut keep theirs
+        return within_bounds(table) if name in WITH_INTERVALS else table
 
     def figure(self, model: str, metric: str, split: str = LEAVE_CELL_LINE_OUT) -> Any:
         """Return a row of the summary (mean, lower, upper, …); None where it was not judged."""
@@ -201,7 +225,29 @@ def compare_sets(a: SetEntry, b: SetEntry) -> SetComparison:
         not_assessable=tuple(reasons),
         defaults=_pair_of_defaults(candidate, active),
         untested=untested,
+        apart=_apart(candidate, active),
     )
+
+
+def _apart(candidate: JudgedSet, active: JudgedSet) -> tuple[str, ...]:
+    """Return what the sets were judged on that differs, as `SetComparison.apart`."""
+    own, other = _training(candidate), _training(active)
+    data = "lines" if own["n_lines"] != other["n_lines"] else "data"
+    differs = {
+        data: bool(_other_data(candidate, active)),
+        "drugs": set(candidate.drugs) != set(active.drugs),
+        "labels": candidate.labels != active.labels,
+    }
+    return tuple(word for word, yes in differs.items() if yes)
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _training(one: JudgedSet) -> dict[str, Any]:
+    document: dict[str, Any] = one.cards[one.default_model].document["training"]
+    return document
 
 
 def _lost(before: list[str], after: list[str]) -> tuple[str, ...]:
@@ -278,6 +324,8 @@ def _tests(
     reasons += [*other_data, *other_labels]
     tables, of_lines, of_others = _paired(candidate, active, pairs, comparable)
     found = pd.concat([_empty(), *tables])
+    reasons += _left_out(found)
+    found = found[found["n"] >= LEAST_PAIRS]
     found["p_holm"] = holm(found["p_value"].reset_index(drop=True).astype(float)).to_numpy()
     why = {
         metric: " ".join([*other_data, *(of_lines if metric in comparable else other_labels)])
@@ -287,6 +335,18 @@ def _tests(
     return found.reset_index(drop=True)[list(PAIRED)], [*reasons, *of_lines, *of_others], untested
 
 
+def _left_out(tests: pd.DataFrame) -> list[str]:
+    """Say which differences rest on one drug or fold, and so on nothing that could be paired."""
+    alone = tests[tests["n"] < LEAST_PAIRS]
+    if alone.empty:
+        return []
+    models = ", ".join(
+        title_of(name) if name in KINDS else name for name in dict.fromkeys(alone["model"])
+    )
+    rows = "1 difference" if len(alone) == 1 else f"{len(alone)} differences"
+    return [f"Left out: {rows} of a single drug or fold ({models})."]
+
+
 def _pair_of_defaults(candidate: JudgedSet, active: JudgedSet) -> str:
     own, other = candidate.default_model, active.default_model
     return own if own == other else f"{title_of(own)} against {title_of(other)}"
@@ -294,7 +354,7 @@ def _pair_of_defaults(candidate: JudgedSet, active: JudgedSet) -> str:
 
 def _other_data(candidate: JudgedSet, active: JudgedSet) -> list[str]:
     """Say so where the sets were judged on other data."""
-    own, other = (one.cards[one.default_model].document["training"] for one in (candidate, active))
+    own, other = _training(candidate), _training(active)
     if own["data_digests"] == other["data_digests"] and own["n_lines"] == other["n_lines"]:
         return []
     return [
@@ -333,9 +393,12 @@ def _paired(
         by_drug = _mean_over_drugs(candidate, active, pairs, metrics)
         tables.append(by_drug)
         shown = "they share no drug that both were judged on" if by_drug.empty else ""
+        if not by_drug.empty and by_drug["n"].max() < LEAST_PAIRS:
+            shown = "they share one drug that both were judged on, too few for a mean"
         of_lines.append(f"Not tested fold by fold: {why}; {shown or NOT_TESTED_BY_DRUGS}.")
     of_others = [
-        f"Paired tests of {split}: {why}, and drugs are not kept for this split."
+        f"{SPLIT_WORDS.get(split, split)}: no paired tests, {why}, and drugs are not kept for "
+        "this split."
         for split in sorted(_splits(candidate, active) - done - {LEAVE_CELL_LINE_OUT})
     ]
     return tables, of_lines, of_others

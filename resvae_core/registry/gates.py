@@ -6,8 +6,8 @@ asked, it is not assessable: that is no pass, and whoever promotes the set all t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -53,6 +53,9 @@ MINIMAL_FIRM_CALLS = 150
 """Firm calls of the active set below which nothing is said of turned ones: where none of n turned,
 their share is below 3 / n with 95 % confidence, and 3 / 150 is `MAX_FLIPS`. Calls of one patient go
 together, so this is the least, not plenty."""
+LEAST_CONTROL_WIDTH = 0.0005
+"""Half-width up to which an interval is none in three digits: a model whose output is constant, or
+folds that were not drawn anew, show no leak whatever there is."""
 MAX_CONTROL_WIDTH = 0.05
 """Widest half-width of a negative control's interval that could still show a leak. It rests on five
 folds of one seed, whatever the number of seeds; those of the shipped models are 0.006 to 0.026, so
@@ -81,6 +84,8 @@ class Gate:
         ``passed``, ``failed`` or ``not assessable``.
     found, expected
         In words with numbers.
+    cause
+        A few words for a verdict where it failed, such as ``71 drugs lost``.
     """
 
     key: str
@@ -88,6 +93,7 @@ class Gate:
     state: GateState
     found: str
     expected: str
+    cause: str = ""
 
 
 Answer = tuple[GateState, str, str]
@@ -140,7 +146,41 @@ def check_gates(candidate: SetEntry, active: SetEntry) -> list[Gate]:
         models,
         load_drift(candidate, active),
     )
-    return [Gate(key, name, *ask(case)) for key, (name, ask) in GATES.items()]
+    gates = [Gate(key, name, *ask(case)) for key, (name, ask) in GATES.items()]
+    return [
+        replace(gate, cause=_cause(gate, case)) if gate.state == "failed" else gate
+        for gate in gates
+    ]
+
+
+def verdict(gates: Sequence[Gate]) -> str:
+    """Return in one sentence whether a candidate can be promoted.
+
+    Parameters
+    ----------
+    gates
+        As `check_gates` gives them.
+    """
+    failed = [gate for gate in gates if gate.state == "failed"]
+    unknown = [gate.name for gate in gates if gate.state == "not assessable"]
+    if gates[0].state == "failed":
+        return "It cannot be promoted: its files are not intact."
+    if failed:
+        causes = ", ".join(gate.cause for gate in failed)
+        n_open = len(failed) + len(unknown)
+        return f"Do not promote: {causes}; {n_open} of {len(gates)} gates not passed."
+    if unknown:
+        return f"Gates need a reason, not assessable: {', '.join(unknown)}."
+    return f"All {len(gates)} gates passed."
+
+
+def _cause(gate: Gate, case: _Case) -> str:
+    if gate.key == "nothing_lost":
+        lost = case.comparison
+        counts = {"model": len(lost.lost_models), "drug": len(lost.lost_drugs)}
+        parts = [_counted(n, word) for word, n in counts.items() if n]
+        return f"{' and '.join(parts)} lost"
+    return CAUSES.get(gate.key, f"“{gate.name}” failed")
 
 
 def _closed(error: ArtifactError) -> list[Gate]:
@@ -154,7 +194,9 @@ def _closed(error: ArtifactError) -> list[Gate]:
 
 
 def _intact(case: _Case) -> Answer:
-    words = f"{len(case.models.models)} models load, {len(case.models.drugs)} drugs"
+    n_models, n_drugs = len(case.models.models), len(case.models.drugs)
+    loaded = f"{_counted(n_models, 'model')} load{'s' if n_models == 1 else ''}"
+    words = f"{loaded}, {_counted(n_drugs, 'drug')}"
     return "passed", words, "every file as its digest says; strict loading"
 
 
@@ -209,15 +251,16 @@ def _beats_floor(case: _Case) -> Answer:
     return (
         state,
         f"{case.title}: ROC AUC {auc.difference_to_floor:+.3f} against the floor "
-        f"(p {auc.p_value:.2g}, {int(auc.n_folds)} folds), within tissue {_interval(within)}",
+        f"(p {auc.p_value:.2g}, {_counted(int(auc.n_folds), 'fold')}), "
+        f"within tissue {_interval(within)}",
         expected,
     )
 
 
 def _negative_control(case: _Case) -> Answer:
     expected = (
-        f"every model at chance when trained on permuted labels: the interval holds {CHANCE:g} and "
-        f"reaches at most {MAX_CONTROL_WIDTH:g} to either side of its mean"
+        f"every model at chance when trained on permuted labels: the interval holds {CHANCE:g}, "
+        f"has a width, and reaches at most {MAX_CONTROL_WIDTH:g} to either side of its mean"
     )
     split = LEAVE_CELL_LINE_OUT + PERMUTED
     figures = {kind: case.candidate.figure(kind, WITHIN, split) for kind in case.candidate.learned}
@@ -232,6 +275,10 @@ def _negative_control(case: _Case) -> Answer:
     missing = [title_of(kind) for kind in figures if kind not in found]
     if missing:
         words = f"no interval with permuted labels: {', '.join(missing)}"
+        return "not assessable", words, expected
+    flat = [kind for kind, one in found.items() if one.upper - one.lower <= 2 * LEAST_CONTROL_WIDTH]
+    if flat:
+        words = f"no spread over folds, as of a constant output: {_intervals(found, flat)}"
         return "not assessable", words, expected
     wide = [kind for kind, one in found.items() if one.upper - one.lower > 2 * MAX_CONTROL_WIDTH]
     if wide:
@@ -271,8 +318,8 @@ def _calibration(case: _Case) -> Answer:
 
 def _coverage(case: _Case) -> Answer:
     expected = (
-        f"90 % sets hold the truth in {NOMINAL_COVERAGE - COVERAGE_MARGIN:.0%} to "
-        f"{NOMINAL_COVERAGE + COVERAGE_MARGIN:.0%} of left-out pairs of either class"
+        f"90 % sets hold the truth in {100 * (NOMINAL_COVERAGE - COVERAGE_MARGIN):.0f} % to "
+        f"{100 * (NOMINAL_COVERAGE + COVERAGE_MARGIN):.0f} % of left-out pairs of either class"
     )
     figures = {
         word: case.candidate.figure(case.default, f"coverage_{word}")
@@ -281,7 +328,7 @@ def _coverage(case: _Case) -> Answer:
     if any(figure is None or pd.isna(figure.mean) for figure in figures.values()):
         return "not assessable", "the coverage was not measured", expected
     near = [abs(one.mean - NOMINAL_COVERAGE) <= COVERAGE_MARGIN for one in figures.values()]
-    words = ", ".join(f"{word} {figure.mean:.1%}" for word, figure in figures.items())
+    words = ", ".join(f"{word} {100 * figure.mean:.1f} %" for word, figure in figures.items())
     return "passed" if all(near) else "failed", f"{case.title}: {words}", expected
 
 
@@ -306,8 +353,8 @@ def _not_worse(case: _Case) -> Answer:
 def _drift(case: _Case) -> Answer:
     expected = (
         f"of {MINIMAL_FIRM_CALLS} or more firm calls of the active set in real cohorts, at most "
-        f"{MAX_FLIPS:.0%} turn between resistant and sensitive, and {MAX_LOST_CALLS:.0%} become "
-        "uncertain"
+        f"{100 * MAX_FLIPS:.0f} % turn between resistant and sensitive, and "
+        f"{100 * MAX_LOST_CALLS:.0f} % become uncertain"
     )
     if case.drift is None:
         return "not assessable", "not computed against the active set yet", expected
@@ -318,7 +365,11 @@ def _drift(case: _Case) -> Answer:
     n_firm, kept, up, down = (int(n) for n in rows[columns].sum())
     cohorts = ", ".join(dict.fromkeys(rows["cohort"]))
     if n_firm < MINIMAL_FIRM_CALLS:
-        return "not assessable", f"{n_firm} firm calls of the active set in {cohorts}", expected
+        return (
+            "not assessable",
+            f"{_counted(n_firm, 'firm call')} of the active set in {cohorts}",
+            expected,
+        )
     lost = n_firm - kept
     words = f"{up} to resistant, {down} to sensitive, {lost:,} uncertain of {n_firm:,} in {cohorts}"
     steady = (up + down) / n_firm <= MAX_FLIPS and lost / n_firm <= MAX_LOST_CALLS
@@ -335,8 +386,12 @@ def _nothing_lost(case: _Case) -> Answer:
         parts.append(f"models: {', '.join(map(title_of, models))}")
     if drugs:
         named = ", ".join(drugs[:5]) + (f" and {len(drugs) - 5} more" if len(drugs) > 5 else "")
-        parts.append(f"{len(drugs)} drugs: {named}")
+        parts.append(f"{_counted(len(drugs), 'drug')}: {named}")
     return "failed", f"lost: {'; '.join(parts)}", expected
+
+
+def _counted(n: int, word: str) -> str:
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
 
 
 def _intervals(found: dict[str, Any], kinds: list[str]) -> str:
@@ -363,3 +418,16 @@ GATES: dict[str, tuple[str, Callable[[_Case], Answer]]] = {
     "nothing_lost": ("No model or drug is lost", _nothing_lost),
 }
 """Key to name and question, in the order in which they are shown."""
+CAUSES = {
+    "predicts": "unsound predictions",
+    "full_training": "short training",
+    "measured_data": "synthetic data",
+    "beats_floor": "no better than the tissue floor",
+    "negative_control": "more than chance on permuted labels",
+    "positive_controls": "known genes not found",
+    "calibration": "probabilities not calibrated",
+    "coverage": "90 % sets that do not hold what they say",
+    "not_worse": "not shown to be as good as the active set",
+    "drift": "calls that turn over",
+}
+"""Key of a gate to why it fails, for the verdict."""

@@ -23,11 +23,15 @@ LOWEST, HIGHEST = 0.7, 2.0
 """Span around the estimate: a faster machine, and one that others use too."""
 WORKER_SECONDS, JUDGE_SECONDS, FINAL_SECONDS = 5.0, 0.4, 30.0
 """A worker's start; metrics of a model on a fold; references, cards, positive controls."""
+FIXED_SECONDS = WORKER_SECONDS + FINAL_SECONDS
 N_FLOORS = 4
 PROCESS_GB, WORKER_GB = 0.9, 0.85
 """Memory of the run itself, and of a worker before it holds expression."""
 WORKING_COPIES = 12
 """Copies of the expression matrix, in single precision, that a fit holds at its peak."""
+MOSTLY_FIXED = (
+    " Most of the time goes into starting and finishing, whatever the number of seeds and folds."
+)
 FRAMES = 5
 """Numbers that are kept of each held-out pair of line and drug, in single precision."""
 
@@ -164,7 +168,7 @@ def _on_the_clock(work: Workload, n_workers: int) -> float:
     folds = math.ceil(left / n_workers) * fold + first * removed
     judged = JUDGE_SECONDS * work.n_folds * (len(work.kinds) + N_FLOORS)
     final = sum(fit_seconds(kind, work, work.n_lines) for kind in work.kinds)
-    return WORKER_SECONDS + folds + judged * work.n_drugs / MEASURED_DRUGS + final + FINAL_SECONDS
+    return FIXED_SECONDS + folds + judged * work.n_drugs / MEASURED_DRUGS + final
 
 
 def _memory_gb(work: Workload, n_workers: int) -> float:
@@ -190,10 +194,15 @@ def _ablations(work: Workload) -> list[str]:
 
 def _basis(work: Workload, n_workers: int) -> str:
     done = f", {work.n_folds_done} of them done," if work.n_folds_done else ""
-    kinds = "1 kind" if len(work.kinds) == 1 else f"{len(work.kinds)} kinds"
+    fixed = _on_the_clock(work, n_workers) < 2 * FIXED_SECONDS
     return (
-        f"{work.n_folds} folds{done} × {kinds} of model, {work.n_lines:,} lines × "
-        f"{work.n_drugs} drugs × {work.n_genes:,} genes, {n_workers} at a time; scaled from fits "
-        f"that were measured on one core with {MEASURED_LINES} lines × {MEASURED_DRUGS} drugs × "
-        f"{MEASURED_GENES} genes (benchmarks/training_estimate.md)."
+        f"{work.n_folds} folds{done} × {_counted(len(work.kinds), 'kind')} of model, "
+        f"{work.n_lines:,} lines × {_counted(work.n_drugs, 'drug')} × {work.n_genes:,} genes, "
+        f"{n_workers} at a time; scaled from fits that were measured on one core with "
+        f"{MEASURED_LINES} lines × {MEASURED_DRUGS} drugs × {MEASURED_GENES} genes "
+        f"(benchmarks/training_estimate.md).{MOSTLY_FIXED if fixed else ''}"
     )
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -39,7 +39,9 @@ __all__ = ["Estimate", "Problem", "TrainingRequest", "check_request", "estimate"
 
 Genes = Literal["panel", "genome"]
 
-NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,47}")
+LONGEST_NAME = 40
+"""Characters of a name; the ending of a short run comes behind them."""
+NAME_PATTERN = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 RESERVED_NAMES = ("shipped",)
 """Ids that the registry gives itself."""
 MOST_SEEDS = 5
@@ -314,18 +316,18 @@ def _workload(request: TrainingRequest, found: Survey, n_folds_done: int = 0) ->
 
 
 def _check_name(request: TrainingRequest) -> list[Problem]:
-    name = request.set_name
-    if not NAME_PATTERN.fullmatch(name):
+    if not NAME_PATTERN.fullmatch(request.name):
         return [
             Problem(
                 "name",
                 f"{request.name!r} cannot be the name of a model set.",
                 "Use lower-case letters, digits, dots and dashes, a letter or digit first, at most "
-                f"{48 - (len(name) - len(request.name))} characters.",
+                f"{LONGEST_NAME} characters.",
             )
         ]
-    if name in RESERVED_NAMES:
-        return [Problem("name", f"The name {name!r} is taken.", "Choose another name.")]
+    if request.set_name in RESERVED_NAMES:
+        taken = f"The name {request.set_name!r} is taken."
+        return [Problem("name", taken, "Choose another name.")]
     return []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from resvae_core.data.cancer_types import load_cancer_types
-from resvae_core.data.drugs import find_drug
+from resvae_core.data.drugs import Drug, find_drug
 from resvae_core.data.pathways import load_pathways
 from resvae_core.data.uploads.record import UNIT_WORDS, QcRecord
 from resvae_core.errors import ConfigError
@@ -202,7 +202,7 @@ def build_report(
         pathway_source=load_pathways().source if explained and found.shows("pathways") else "",
         place=_place(place) if found.shows("cohort") and not held_back else None,
         place_words=said.place if found.shows("cohort") else "",
-        facts=_facts(headline.drug),
+        facts=_facts(card.labelled(find_drug(headline.drug))),
         set_words=said.set_words if found.assessable else "",
         validation=said.validation if found.shows("validation") else (),
         not_for=tuple(card.document["not_for"]),
@@ -414,8 +414,7 @@ def _place(place: CohortPosition | None) -> Place | None:
     return Place(round(place.percentile, 1), place.n_patients, place.cohort)
 
 
-def _facts(name: str) -> DrugFacts:
-    drug = find_drug(name)
+def _facts(drug: Drug) -> DrugFacts:
     return DrugFacts(
         target=drug.target,
         pathway=drug.pathway,

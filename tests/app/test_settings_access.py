@@ -11,7 +11,14 @@ from sqlalchemy import text
 from streamlit.runtime.context import StreamlitHeaders
 from streamlit.testing.v1 import AppTest
 
-from pages.components import identity, permissions, resources, settings_audit, trail
+from pages.components import (
+    identity,
+    permissions,
+    resources,
+    settings_audit,
+    settings_preferences,
+    trail,
+)
 from pages.components.frame import PAGES
 from pages.components.state import KEY, Session
 from resvae_core.access.audit import entries, record, verify
@@ -71,7 +78,7 @@ def actions() -> list[str]:
 
 def test_saved_preferences_hold_and_are_recorded(open_part) -> None:
     app = open_part("preferences")
-    app.text_input(key="preference_device").set_value("cpu")
+    app.selectbox(key="preference_device").set_value("cpu")
     app.number_input(key="preference_n_workers").set_value(2)
     app.toggle(key="preference_resume_automatically").set_value(False)
     app.button(key="save_settings").click().run()
@@ -84,17 +91,16 @@ def test_saved_preferences_hold_and_are_recorded(open_part) -> None:
 
 def test_wrong_answers_are_said_at_their_fields_and_nothing_is_saved(open_part) -> None:
     app = open_part("preferences")
-    app.text_input(key="preference_device").set_value("gpu")
     app.text_input(key="preference_scheduler").set_value("scheduler:8786")
     app.number_input(key="preference_time_limit_hours").set_value(0.0)
     app.number_input(key="preference_n_workers").set_value(2)
     app.button(key="save_settings").click().run()
     shown = words(app).replace("\\", "")
-    assert "device is 'gpu'; expected 'auto', 'cpu', 'cuda' or 'cuda:0'." in shown
-    assert "scheduler is 'scheduler:8786'; expected tcp://host:port" in shown
-    assert "time_limit_hours is 0.0; expected more than 0" in shown
+    assert "Dask cluster: 'scheduler:8786'; expected tcp://host:port" in shown
+    assert "Time, hours: 0.0; expected more than 0" in shown
+    assert "time_limit_hours" not in shown
     assert "Nothing was saved" in shown
-    assert app.text_input(key="preference_device").value == "gpu"
+    assert app.text_input(key="preference_scheduler").value == "scheduler:8786"
     assert not settings_file().exists()
     assert actions() == []
 
@@ -113,13 +119,36 @@ def test_what_a_variable_decides_is_said_and_cannot_be_changed(
     assert load_settings().scheduler == ""
 
 
+def test_export_right_after_a_save_holds_what_was_saved(
+    open_part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Callable[[], str]] = []
+
+    def keep(action: str, subject: str, write: Callable[[], str], **_: object) -> Callable:
+        written.append(write)
+        return write
+
+    monkeypatch.setattr(settings_preferences, "recorded_export", keep)
+    app = open_part("preferences")
+    app.number_input(key="preference_n_workers").set_value(3)
+    app.button(key="save_settings").click().run()
+    assert "n_workers = 3" in written[-1]()
+
+
+def test_device_is_chosen_as_for_a_training_and_one_card_of_several_stays(open_part) -> None:
+    save_settings(Settings(device="cuda:1"), actor=SINGLE_USER)
+    field = open_part("preferences").selectbox(key="preference_device")
+    assert field.value == "cuda:1"
+    assert field.options == ["Automatic", "Processor (CPU)", "Graphics card (CUDA)", "cuda:1"]
+
+
 def test_reset_goes_back_to_the_defaults(open_part) -> None:
     save_settings(Settings(device="cpu"), actor=SINGLE_USER)
     app = open_part("preferences")
-    assert app.text_input(key="preference_device").value == "cpu"
+    assert app.selectbox(key="preference_device").value == "cpu"
     app.button(key="reset_settings").click().run()
     assert load_settings() == Settings()
-    assert app.text_input(key="preference_device").value == "auto"
+    assert app.selectbox(key="preference_device").value == "auto"
 
 
 def test_broken_settings_are_said_on_every_page_and_can_be_reset(open_page, open_part) -> None:
@@ -143,7 +172,7 @@ def test_viewer_sees_preferences_and_cannot_change_them(open_part, as_actor) -> 
     as_actor(VIEWER)
     app = open_part("preferences")
     assert "Only the role steward may change the settings; yours is viewer." in words(app)
-    assert app.text_input(key="preference_device").disabled
+    assert app.selectbox(key="preference_device").disabled
     assert app.button(key="save_settings").disabled
     assert "reset_settings" not in {button.key for button in app.button}
 

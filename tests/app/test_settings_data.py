@@ -22,6 +22,7 @@ from resvae_core.jobs.tasks import TASKS
 from tests.app import job_states
 from tests.core.data.local_host import Host, serving
 from tests.core.data.official_files import file_row, write_table
+from tests.tiny_data import install_tiny_data
 
 VIEWER = Actor("a viewer", "viewer", "sign-in")
 STEWARD = Actor("a steward", "steward", "sign-in")
@@ -109,8 +110,24 @@ def test_table_says_of_each_data_set_whether_it_is_there_and_its_terms(
     assert list(table.index[:3]) == [OPEN, STRICT, "gene-sets"]
     assert set(table["state"]) == {"Not installed"}
     assert table.loc[OPEN, "licence"] == "free"
-    assert table.loc[OPEN, "size"] == "not stated"
+    assert table.loc[OPEN, "size"] == "", "the caption says that hosts state it"
+    assert list(table.columns[:2]) == ["state", "title"], "seen on a telephone"
     assert "1,432.6 MB" in set(table["size"])
+
+
+def test_data_without_a_receipt_are_said_to_be_present(
+    installation: Path, open_data: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SOURCES_VARIABLE)
+    install_tiny_data(installation)
+    app = open_data("gdsc")
+    state = app.dataframe[0].value.set_index("key")["state"]
+    present = state.index[state == "Present, not fetched here"]
+    assert {"gdsc", "depmap", "clinical"} <= set(present)
+    assert [key for key in present if key.startswith("tcga-")]
+    assert state["gene-sets"] == "Not installed"
+    assert "**State:** Present, not fetched here" in words(app)
+    assert "data_verify" not in keys(app)
 
 
 def test_terms_must_be_accepted_before_the_button_works(
@@ -181,7 +198,7 @@ def test_viewer_sees_but_cannot_act_even_behind_the_page(
     data_sets.fetch(OPEN, Request(), actor=STEWARD)
     as_actor(VIEWER)
     app = open_data(OPEN)
-    assert "Only the role steward may fetch and remove data" in words(app)
+    assert words(app).count("Only the role steward may fetch and remove data") == 1
     assert not {"data_fetch", "data_verify", "data_remove_confirmed"} & keys(app)
     arguments = {"key": STRICT, "accept_licence": True}
     for action in (

@@ -19,7 +19,7 @@ from pages.components.state import KEY, SETTINGS_PARTS, Session
 from resvae_core.access.roles import Actor
 from resvae_core.errors import AccessError
 from resvae_core.jobs import service
-from resvae_core.registry.training_request import TrainingRequest
+from resvae_core.registry.training_request import LONGEST_NAME, Estimate, TrainingRequest
 from tests.app import job_states
 from tests.tiny_data import install_tiny_data
 
@@ -73,6 +73,12 @@ def words(app: AppTest) -> str:
     return "\n".join(str(part.value) for part in parts)
 
 
+def first_with(app: AppTest, text: str) -> int:
+    """Return the place of the first element on the page that says a text."""
+    said = [f"{getattr(one, 'label', '')} {getattr(one, 'value', '')}" for one in app.main]
+    return next(place for place, one in enumerate(said) if text in one)
+
+
 def labels(app: AppTest) -> set[str]:
     return {button.label for button in app.button}
 
@@ -117,7 +123,8 @@ def test_each_state_of_a_training_has_its_words_and_buttons(open_part, state: st
 def test_a_running_training_shows_step_time_epoch_curves_and_log(open_part) -> None:
     job_states.run()
     shown = words(open_part("training"))
-    assert "Epoch 40" in shown
+    assert re.search(r"Last report: .*seed 0, fold \d: ", shown)
+    assert "No epoch" not in shown
     assert "loss 2.2 at epoch 1" in shown
     assert "ROC AUC so far: VAE_LL 0.770 over 3 folds against a floor" in shown
     assert "Fold 3 is done." in shown
@@ -126,7 +133,7 @@ def test_a_running_training_shows_step_time_epoch_curves_and_log(open_part) -> N
 def test_progress_says_step_share_and_time(open_part) -> None:
     held = job_states.run()
     told = job_view.progress_words(service.get_job(held.id))
-    assert told == "Judging on held-out lines · 3 of 5 · about 60 seconds left"
+    assert told == "Step 4 of 5: judging on held-out lines · about 60 seconds left"
 
 
 def test_waiting_trainings_stand_behind_the_running_one_with_their_places(open_part) -> None:
@@ -161,7 +168,7 @@ def test_the_page_shows_the_same_to_whoever_opens_it_later(open_part) -> None:
 def test_form_says_what_is_installed_and_what_it_will_take(open_part) -> None:
     app = open_part("training")
     shown = words(app)
-    assert re.search(r"Installed: \d+ cell lines of 7 sites × \d+ genes; 6 drugs", shown)
+    assert re.search(r"Installed: \d+ synthetic lines, none of them measured, of 7 sites", shown)
     assert "**Estimate.**" in shown
     assert "GB of memory" in shown
     assert not app.button(key="start_training").disabled
@@ -174,6 +181,62 @@ def test_problems_stand_at_their_fields_and_hold_the_start_back(open_part) -> No
     assert app.button(key="start_training").disabled
     assert "1 answer above must change first." in words(app)
     assert "**Estimate.**" not in words(app)
+
+
+def test_every_invalid_answer_counts_and_none_falls_back_to_an_earlier_one(
+    open_part, as_actor
+) -> None:
+    as_actor(STEWARD)
+    app = open_part("training")
+    app.text_input(key="request_name").input("No Name!").run()
+    app.number_input(key="request_n_seeds").set_value(9).run()
+    app.number_input(key="request_budget_hours").set_value(0.0).run()
+    assert app.number_input(key="request_n_seeds").value == 9
+    assert "9 repetitions of the folds were asked for." in words(app)
+    assert "3 answers above must change first." in words(app)
+    assert "**Estimate.**" not in words(app)
+    assert app.button(key="start_training").disabled
+
+
+def test_number_fields_leave_their_limits_to_the_check_of_the_request(open_part) -> None:
+    # a limit of the widget keeps the browser from sending what is beyond it
+    app = open_part("training")
+    for key in ("request_n_seeds", "request_budget_hours"):
+        proto = app.number_input(key=key).proto
+        assert not proto.has_min
+        assert not proto.has_max
+
+
+def test_an_answer_that_comes_with_the_click_is_the_one_that_starts(open_part, as_actor) -> None:
+    as_actor(STEWARD)
+    app = open_part("training")
+    app.multiselect(key="request_kinds").set_value(["random_forest"])
+    app.number_input(key="request_n_seeds").set_value(1)
+    app.button(key="start_training").click().run()
+    (job,) = service.list_jobs()
+    assert (job.arguments["n_seeds"], job.arguments["kinds"]) == (1, ["random_forest"])
+
+
+def test_name_field_and_check_have_one_limit(open_part) -> None:
+    app = open_part("training")
+    assert app.text_input(key="request_name").proto.max_chars == LONGEST_NAME
+    app.text_input(key="request_name").input("No Name!").run()
+    assert f"at most {LONGEST_NAME} characters" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (25, 72, "About a minute"),
+        (40, 140, "1 to 2 minutes"),
+        (720, 2040, "12 to 34 minutes"),
+        (2400, 7200, "40 minutes to 2.0 hours"),
+        (7200, 18000, "2.0 to 5.0 hours"),
+    ],
+)
+def test_estimate_is_said_no_finer_than_it_is_known(low: float, high: float, said: str) -> None:
+    found = settings_training.estimate_words(Estimate(low / 60, high / 60, 1.0, 0.1, ""))
+    assert found == f"{said}, 1.0 GB of memory, 0.1 GB on disk."
 
 
 def test_answers_outlive_a_change_of_part_and_of_page(open_part) -> None:
@@ -225,7 +288,9 @@ def test_a_viewer_sees_the_form_and_who_may_start(open_part, as_actor) -> None:
     app = open_part("training")
     assert app.button(key="start_training").disabled
     assert all(b.disabled for b in app.button if b.label == "Cancel")
-    assert "Only the role steward may train models; yours is viewer." in words(app)
+    refused = "Only the role steward may train models; yours is viewer. Ask a steward"
+    assert refused in words(app)
+    assert first_with(app, refused) < first_with(app, "Name of the candidate")
 
 
 def test_a_viewer_cannot_train_by_calling_what_is_behind_the_page(as_actor) -> None:
@@ -270,6 +335,27 @@ def test_the_chosen_job_shows_its_log_and_what_it_rests_on(open_part) -> None:
     assert "Fold 1 is done." in shown
     assert "Limits: 24 hours, 8 GB of memory, 20 GB on disk" in shown
     assert "- Seed: 0" in shown
+    assert shown.count("Fold 1 is done.") == 1
+
+
+def test_cancelling_is_said_at_once_and_looked_after_more_often(open_part, as_actor) -> None:
+    as_actor(STEWARD)
+    identifier = job_in("running")
+    app = open_part("training")
+    app.button(key=f"cancel_{identifier}").click().run()
+    assert service.get_job(identifier).state == "running", "its worker has not seen it yet"
+    assert "Cancelling …" in words(app)
+    assert app.button(key=f"cancel_{identifier}").disabled
+    assert job_view.CANCEL_SECONDS <= 0.5
+
+
+def test_a_cancel_that_was_refused_is_not_said_to_be_under_way(open_part, as_actor) -> None:
+    identifier = job_in("running")
+    app = open_part("training")
+    as_actor(VIEWER)
+    app.button(key=f"cancel_{identifier}").click().run()
+    assert "Cancelling …" not in words(app)
+    assert "may not train models" in app.error[0].value
 
 
 def test_removing_a_job_takes_it_from_the_list(open_part, as_actor) -> None:
@@ -298,7 +384,7 @@ def test_chip_is_absent_where_nothing_runs_and_on_every_page_where_something_doe
     job_states.queue("Train the next", name="b")
     resources.forget_active_jobs()
     for name in ("home", "models", "settings"):
-        assert chips(open_page(name)) == ["Training 3/5 · 60 % · 1 queued"]
+        assert chips(open_page(name)) == ["Training 4/5 · 60 % · 1 queued"]
     job_states.end(held, "done")
     resources.forget_active_jobs()
     assert chips(open_page("home")) == ["Jobs · 1 queued"]

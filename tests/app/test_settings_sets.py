@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import permissions, resources, settings_sets
+from pages.components import permissions, resources, settings_sets, settings_training
 from pages.components.frame import PAGES
 from pages.components.state import Session
 from resvae_core.access.roles import SINGLE_USER, Actor
 from resvae_core.data.uploads import Upload
 from resvae_core.registry import library
-from tests.core.registry.tiny_sets import tiny_set, wide_set
+from tests.core.registry.tiny_sets import one_drug_set, tiny_set, wide_set
 
 REASON = "A test of the page, with a set that knows little."
 VIEWER = Actor("somebody", "viewer", "sign-in")
@@ -68,6 +68,8 @@ def test_candidate_is_promoted_with_a_reason_and_rolled_back_in_one_click(
     shown = words(app)
     assert "**Gates: " in shown
     assert "not assessable" in shown
+    assert "**Do not promote" in shown
+    assert "gdsc-panel" not in shown  # the tiny set stands in its place
     app.button(key=f"promote_{candidate.id}").click().run()
     assert "does not pass every gate" in app.error[0].value
     assert library.active_set().id == library.SHIPPED
@@ -76,9 +78,29 @@ def test_candidate_is_promoted_with_a_reason_and_rolled_back_in_one_click(
     assert not app.exception
     assert library.active_set().id == candidate.id
     assert f"Models small, 2026-01-01 ({candidate.digest[:8]})" in words(app)
+    done = f"{candidate.id} is the active set now. Roll back brings tiny (shipped) back."
+    assert [message.value for message in app.success] == [done]
     app.button(key="roll_back").click().run()
     assert library.active_set().id == library.SHIPPED
     assert not app.error
+    assert [one.value for one in app.success] == ["tiny (shipped) is the active set again."]
+
+
+@pytest.mark.usefixtures("tiny_shipped", "promoted")
+def test_shipped_set_is_no_candidate_once_another_was_promoted(open_page) -> None:
+    """Roll back is the one way to it: nothing is chosen, and it is never offered a promotion."""
+    app = settings(open_page)
+    chosen = app.selectbox(key="set_compared")
+    assert chosen.value is None
+    assert "No candidate waits." in words(app)
+    chosen.select(library.SHIPPED).run()
+    assert not app.exception
+    shown = words(app)
+    assert "tiny (shipped)" in shown
+    assert "It is no candidate: **Roll back** is the way" in shown
+    assert "leads the shipped set" in shown
+    assert "candidate set" not in shown
+    assert not [one.key for one in app.button if str(one.key).startswith("promote_")]
 
 
 @pytest.mark.usefixtures("tiny_shipped")
@@ -110,7 +132,7 @@ def test_differences_over_drugs_stand_without_interval_and_say_why(
 def test_no_drift_is_offered_for_the_shipped_set(open_page) -> None:
     app = settings(open_page)
     app.session_state["sets_parts"] = "Drift"
-    app.run()
+    app.selectbox(key="set_compared").select(library.SHIPPED).run()
     assert "it is no candidate" in words(app)
     assert "Compute the drift" not in [button.label for button in app.button]
 
@@ -133,8 +155,12 @@ def test_archived_set_offers_to_be_restored(open_page, candidate: library.SetEnt
     app = settings(open_page)
     app.button(key=f"archive_{candidate.id}").click().run()
     assert library.find_set(candidate.id).state == "archived"
+    done = f"{candidate.id} is archived. Restore brings it back."
+    assert [message.value for message in app.success] == [done]
+    app.selectbox(key="set_compared").select(candidate.id).run()
     app.button(key=f"archive_{candidate.id}").click().run()
     assert library.find_set(candidate.id).state == "candidate"
+    assert [one.value for one in app.success] == [f"{candidate.id} is a candidate again."]
 
 
 @pytest.mark.usefixtures("tiny_shipped")
@@ -182,6 +208,116 @@ def test_story_of_a_demo_patient_is_told_of_the_models_that_it_is_of(open_page) 
     )
 
 
+@pytest.fixture
+def one_drug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> library.SetEntry:
+    """Promote a set of Erlotinib alone: it lacks the drug and the model of the demo patients."""
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(library, "_reason_for", lambda candidate, reason: reason)
+    entry = library.add_candidate(one_drug_set(tmp_path / "one"), origin="0a1b2c3d4e5f")
+    return library.promote(entry.id, actor=SINGLE_USER)
+
+
+@pytest.mark.usefixtures("one_drug")
+@pytest.mark.parametrize(
+    "name", ["overview", "drug", "explanation", "similar", "report", "survival"]
+)
+def test_what_the_set_lacks_is_said_once_and_the_page_works(open_page, name: str) -> None:
+    session = Session()
+    session.accept_demo(resources.demo_upload(), STORIES["resistant"])
+    app = open_page(name, session, drug="Cisplatin", model="ensemble")
+    assert not app.exception
+    assert [error.value for error in app.error] == []
+    assert (session.drug, session.model) == ("Erlotinib", "elastic_net")
+    # the frame's home page said it: the session is of this set by now
+    assert [warning.value for warning in app.warning if "not in this" in warning.value] == []
+
+
+@pytest.mark.usefixtures("one_drug")
+def test_link_that_names_what_the_set_lacks_says_what_is_shown(open_page) -> None:
+    app = open_page("home", drug="Cisplatin", model="ensemble")
+    assert [warning.value for warning in app.warning] == [
+        "Cisplatin is not in this model set (one-drug); Erlotinib is shown.",
+        "Ensemble of five is not in this model set (one-drug); Elastic net is shown.",
+    ]
+    assert app.query_params["drug"] == "Erlotinib"
+    app.run()
+    assert not app.warning
+
+
+@pytest.mark.usefixtures("promoted")
+def test_with_several_drugs_somebody_chooses_in_the_place_of_one_that_the_set_lacks(
+    open_page,
+) -> None:
+    app = open_page("home", Session(), drug="Paclitaxel")
+    assert app.warning[0].value == (
+        "Paclitaxel is not in this model set (small); choose another drug."
+    )
+    assert "drug" not in app.query_params
+    [drugs] = [box.options for box in app.selectbox if box.label == "Drug"]
+    assert len(drugs) == 6
+
+
+@pytest.mark.usefixtures("one_drug")
+def test_tour_waits_for_no_drug_that_the_set_lacks(open_page) -> None:
+    app = open_page("home")
+    next(button for button in app.button if button.label == "Take the tour").click().run()
+    app.switch_page(PAGES["upload"].script).run()
+    assert not app.exception
+    assert "Step 1 of" in words(app)
+
+
+@pytest.mark.usefixtures("promoted")
+def test_home_describes_the_set_that_is_active(open_page) -> None:
+    shown = words(open_page("home"))
+    assert "each of 6 drugs by one model" in shown
+    assert "72 drugs" not in shown
+    assert "five cohorts" not in shown
+    assert "About 77 of 100 made-up lines" in shown
+    assert "It learned from **synthetic data**" in shown
+    assert "the model set that came with the program says; small is active" in shown
+
+
+def test_home_describes_the_shipped_set(open_page) -> None:
+    shown = words(open_page("home"))
+    assert "each of 72 drugs by 7 models" in shown
+    assert "About 86 of 100 cell lines" in shown
+    assert "is active, and may say otherwise" not in shown
+
+
+@pytest.mark.usefixtures("promoted")
+@pytest.mark.parametrize("name", ["home", "overview", "models"])
+def test_set_of_synthetic_data_is_called_so_at_the_foot_of_every_page(open_page, name) -> None:
+    session = Session()
+    session.accept_demo(resources.demo_upload(), STORIES["resistant"])
+    captions = [part.value for part in open_page(name, session).caption]
+    footer = next(text for text in captions if text.startswith("ResVAE "))
+    assert "Synthetic data, no measurement: " in footer
+    assert "GDSC" not in footer
+
+
+@pytest.mark.usefixtures("promoted")
+def test_findings_of_the_active_set_are_computed_from_where_they_are_missing(
+    open_page, promoted: library.SetEntry
+) -> None:
+    app = open_page("biomarkers")
+    app.button(key="to_sets").click().run()
+    app.switch_page(PAGES["settings"].script).run()
+    assert not app.exception
+    assert app.session_state["resvae"].settings_part == "sets"
+    assert "**Findings of the active set**" in words(app)
+    assert app.button(key=f"start_evidence_{promoted.id}").label == "Compute the findings"
+
+
+@pytest.mark.usefixtures("promoted")
+def test_viewer_is_told_who_may_compute_findings(
+    open_page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(permissions, "current_actor", lambda: VIEWER)
+    app = open_page("biomarkers")
+    assert "to_sets" not in {button.key for button in app.button}
+    assert "Only the role steward may" in words(app)
+
+
 def test_page_reads_one_set_from_its_first_line_to_its_last(
     candidate: library.SetEntry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +355,21 @@ def test_page_reads_one_set_from_its_first_line_to_its_last(
     assert app.text[0].value == "True small"
 
 
+@pytest.mark.usefixtures("promoted")
+def test_figures_of_other_data_are_not_comparable_before_they_are_named(
+    open_page, candidate: library.SetEntry
+) -> None:
+    app = settings(open_page)
+    app.selectbox(key="set_compared").select(library.SHIPPED).run()
+    takeaway = next(one.value for one in app.markdown if "leads the shipped set" in one.value)
+    assert takeaway.startswith("Not comparable: other lines and drugs.")
+
+
 def test_states_of_sets_have_words() -> None:
     assert set(settings_sets.STATE_WORDS) == {"active", "candidate", "previous", "archived"}
     assert isinstance(resources.demo_upload(), Upload)
+
+
+def test_help_on_effort_says_what_promotes_a_short_training() -> None:
+    assert "never" not in settings_training.EFFORT_HELP
+    assert "only a written reason promotes it" in settings_training.EFFORT_HELP

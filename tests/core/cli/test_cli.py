@@ -14,8 +14,8 @@ from resvae_core.cli.main import main
 from resvae_core.config import ASSETS
 from resvae_core.models.catalog import KINDS, learned_names
 from resvae_core.models.model_set import COLUMNS
-from resvae_core.registry.description import describe_model_set
 from resvae_core.models.ranking import FIVE
+from resvae_core.registry.description import describe_model_set
 
 DEMO = str(ASSETS / "demo" / "patients.csv.gz")
 

@@ -12,6 +12,7 @@ import socket
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -150,8 +151,33 @@ def test_host_that_is_not_there_is_named(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    with pytest.raises(DownloadError, match=r"127\.0\.0\.1 could not be reached, or broke off"):
-        download(f"http://127.0.0.1:{port}/file", tmp_path / "file.bin")
+    tries: list[tuple[str, int, int]] = []
+    patience = Patience(3, 0.01, 0.02, 5.0, trying=lambda *told: tries.append(told))
+    words = r"127\.0\.0\.1 could not be reached, or broke off: it refused the connection\."
+    with pytest.raises(DownloadError, match=words):
+        download(f"http://127.0.0.1:{port}/file", tmp_path / "file.bin", patience=patience)
+    assert tries == [("127.0.0.1", number, 3) for number in (1, 2, 3)]
+
+
+def test_a_name_that_is_not_found_is_said_without_a_number_of_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = socket.getaddrinfo
+    # as on a machine without a name server: only numbers are addresses
+    only_numbers = partial(look_up, flags=socket.AI_NUMERICHOST)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **_: only_numbers(*args[:2]))
+    monkeypatch.setenv("no_proxy", "*")
+    with pytest.raises(DownloadError, match="no connection, or no such host") as failed:
+        download("https://data.invalid/file", tmp_path / "file.bin")
+    assert "Errno" not in failed.value.message
+
+
+def test_a_try_that_brings_something_is_the_first_again(host: Host, tmp_path: Path) -> None:
+    host.answers = [(503, {})]
+    tries: list[int] = []
+    patience = Patience(3, 0.01, 0.02, 5.0, trying=lambda host, number, of: tries.append(number))
+    download(f"{host.url}/file", tmp_path / "file.bin", patience=patience)
+    assert tries == [1, 2, 1]
 
 
 @pytest.mark.parametrize(

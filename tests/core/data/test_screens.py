@@ -14,13 +14,17 @@ from hypothesis import strategies as st
 from resvae_core.data.drugs import Drug, load_drugs
 from resvae_core.data.gdsc import RESPONSE_DTYPES
 from resvae_core.data.screens import (
+    LINES_FILE,
     MISASSIGNED_LINES,
     TrainingSet,
     build_screen,
     label_resistant,
     load_training_set,
+    restrict,
+    survey,
 )
 from resvae_core.errors import InputDataError
+from tests.tiny_data import install_tiny_data
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +208,22 @@ def test_no_two_lines_carry_one_profile(training: TrainingSet) -> None:
     correlation = np.corrcoef(values) - np.eye(len(values))
     assert correlation.max() < 0.99
     assert not set(MISASSIGNED_LINES) & set(training.screen.lines)
+
+
+def test_synthetic_lines_are_never_called_measured(tmp_path: Path) -> None:
+    found = load_training_set(install_tiny_data(tmp_path))
+    n_pairs = int(found.sources.sum().sum())
+    assert found.synthetic
+    assert found.describe_sources() == (
+        f"Synthetic data, no measurement: {n_pairs} made-up pairs of line and drug."
+    )
+    assert restrict(found, ["Erlotinib"]).synthetic
+    assert survey(tmp_path).synthetic
+
+
+def test_lines_of_another_source_are_measured(tmp_path: Path) -> None:
+    lines = pd.read_parquet(install_tiny_data(tmp_path) / LINES_FILE)
+    lines.assign(expr_source="depmap").to_parquet(tmp_path / LINES_FILE)
+    found = load_training_set(tmp_path)
+    assert not found.synthetic
+    assert "measured pairs of line and drug" in found.describe_sources()

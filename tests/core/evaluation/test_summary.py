@@ -69,6 +69,13 @@ def test_bounds_of_errors_are_never_negative() -> None:
     assert summary.loc[summary["model"] == "elastic_net", "lower"].iloc[0] == 0
 
 
+@pytest.mark.parametrize("metric", ["roc_auc", "within_tissue_roc_auc", "pearson"])
+def test_intervals_end_where_their_metric_does(metric: str) -> None:
+    row = summarise(table(metric, [1.0, 0.99, 1.0, 0.9, 1.0])).iloc[0]
+    assert row["upper"] == 1.0
+    assert 0.8 < row["lower"] < row["mean"] < 1
+
+
 def test_reliability_counts_pairs_of_one_seed_and_weighs_folds() -> None:
     parts = []
     for seed in (0, 1):

@@ -260,7 +260,8 @@ def drawn(
 
 
 def notes(figure: go.Figure) -> str:
-    return " ".join(str(annotation.text) for annotation in figure.layout.annotations)
+    texts = (str(annotation.text) for annotation in figure.layout.annotations)
+    return " ".join(texts).replace("<br>", " ")
 
 
 def test_every_figure_says_research_use_only(drawn) -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from pages.components.evaluations import SPLITS
 from resvae_core.errors import InputDataError
+from resvae_core.figures.frame import NARROW_NOTE
 from resvae_core.figures.model_sets import (
     MOST_DRUGS,
     drift_by_drug,
@@ -11,6 +13,7 @@ from resvae_core.figures.model_sets import (
     set_metrics,
     set_metrics_takeaway,
 )
+from resvae_core.registry.comparison import SPLIT_WORDS
 from tests.core.figures.test_every_figure import of_model_sets
 
 HONEST = {"split": "leave_cell_line_out", "metric": "roc_auc"}
@@ -46,6 +49,36 @@ def test_leading_model_of_each_set_is_named(judged: pd.DataFrame) -> None:
     lower = judged.assign(metric="brier")
     sentence = set_metrics_takeaway(lower, split="leave_cell_line_out", metric="brier")
     assert "Random forest 0.690 leads the active set" in sentence
+
+
+def test_what_is_not_comparable_is_said_first(judged: pd.DataFrame) -> None:
+    caution = "Not comparable: other lines and drugs."
+    figure = set_metrics(judged, **HONEST, caution=caution)
+    assert figure.layout.meta["takeaway"].startswith(f"{caution} ROC AUC")
+    assert caution in figure.layout.annotations[-1].text
+
+
+def test_set_that_is_no_candidate_is_not_called_one(judged: pd.DataFrame) -> None:
+    figure = set_metrics(judged, **HONEST, compared="shipped")
+    assert [trace.name for trace in figure.data][:2] == ["Shipped", "Shipped, floors"]
+    assert "leads the shipped set" in figure.layout.meta["takeaway"]
+    seen = [figure.layout.annotations[-1].text, *(trace.hovertemplate for trace in figure.data)]
+    assert "andidate" not in " ".join(seen)
+
+
+def test_legend_and_notes_fit_a_narrow_page(judged: pd.DataFrame, moved: pd.DataFrame) -> None:
+    """Two entries stand in one line beneath the toolbar, and no line of the notes is cut."""
+    figure = set_metrics(judged, **HONEST)
+    assert [trace.name for trace in figure.data if trace.showlegend] == ["Candidate", "Active"]
+    for one in (figure, drift_by_drug(moved, model="default")):
+        lines = one.layout.annotations[-1].text.split("<br>")
+        assert max(map(len, lines)) <= NARROW_NOTE
+
+
+def test_split_is_in_the_words_of_the_models_page(judged: pd.DataFrame) -> None:
+    assert SPLIT_WORDS == SPLITS
+    note = set_metrics(judged, **HONEST).layout.annotations[-1].text
+    assert note.startswith("New cell lines; ")
 
 
 def test_set_without_a_judged_model_is_said(judged: pd.DataFrame) -> None:

@@ -13,6 +13,7 @@ from resvae_core.figures.training_curves import (
     fit_word,
     fold_metrics,
     fold_takeaway,
+    latest_report,
     loss_curves,
     loss_takeaway,
 )
@@ -60,6 +61,11 @@ def test_a_series_is_said_in_words() -> None:
     assert fit_word("vae_ll/0/final") == "VAE_LL, seed 0, fit on all lines"
     assert fit_word("vae_ll") == "VAE_LL"
     assert with_model_words("Fold 5 of 15: vae_ls") == "Fold 5 of 15: VAE_LS"
+
+
+def test_the_last_report_names_its_model_fold_and_epoch(curve) -> None:
+    assert latest_report(curve) == "XGBoost, seed 0, fold 0: ROC AUC 0.790"
+    assert latest_report(curve.iloc[:-2]) == "VAE_LD, seed 0, fold 1, epoch 3: loss 2.200"
 
 
 def test_the_best_floor_and_guessing_are_lines_on_the_metrics(curve) -> None:

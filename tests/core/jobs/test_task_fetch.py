@@ -68,6 +68,24 @@ def test_verification_reports_each_file(installed: Path, tmp_path: Path) -> None
     assert actions().count("data.verified") == 2
 
 
+def test_fetch_names_the_host_and_which_try_it_is(
+    host: Host, installed: Path, tmp_path: Path
+) -> None:
+    host.answers = [(503, {"Retry-After": "0"})]
+    arguments = {"key": KEY, "accept_licence": True, "again": True}
+    context = JobContext.alone(tmp_path, arguments)
+    TASKS["fetch"].run(context)
+    told = [one["progress"]["step"] for one in context.sent if "progress" in one]
+    steps = [step for step, before in zip(told, ["", *told], strict=False) if step != before]
+    assert steps == [
+        "Looking what is needed",
+        "Fetching from 127.0.0.1 (MB)",
+        "Trying 127.0.0.1 again (2 of 6)",
+        "Fetching from 127.0.0.1 (MB)",
+        "Installed",
+    ]
+
+
 def test_removal_removes_and_an_attempt_after_a_kill_finds_it_done(
     installed: Path, tmp_path: Path
 ) -> None:

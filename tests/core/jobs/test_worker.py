@@ -234,15 +234,16 @@ def test_one_training_runs_at_a_time_on_a_device_however_it_is_named(database) -
         submit("train_parts", parts=6, seconds=0.1, device="auto"),
         submit("train_parts", parts=6, seconds=0.1, device="cpu"),
     ]
-    seen = set()
+    seen, started = set(), set()
 
     def ended() -> bool:
+        started.update(workers())  # one that has nothing to do ends after a while
         jobs = [service.get_job(name) for name in names]
         seen.add(sum(job.state == "running" for job in jobs))
         return all(job.state == "done" for job in jobs)
 
     wait_until(ended)
-    assert len(workers()) == 2
+    assert len(started) >= 2  # one for each name; a third finds its lane taken and ends
     assert max(seen) == 1
     assert {service.get_job(name).device for name in names} == {"cpu"}
 

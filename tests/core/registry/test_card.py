@@ -6,11 +6,17 @@ import pandas as pd
 import pytest
 
 from resvae_core.config import PROJECT_ROOT
+from resvae_core.data.drugs import load_drugs
 from resvae_core.data.inventory import load_manifest
-from resvae_core.data.screens import EXPRESSION_FILE
+from resvae_core.data.screens import EXPRESSION_FILE, relabel
 from resvae_core.models.base import Samples
 from resvae_core.models.floors import DrugMean
-from resvae_core.registry.card import OTHER_SETTINGS_LIMIT, SETTINGS_LIMIT, write_card
+from resvae_core.registry.card import (
+    OTHER_SETTINGS_LIMIT,
+    SETTINGS_LIMIT,
+    SYNTHETIC_LIMIT,
+    write_card,
+)
 from resvae_core.registry.store import list_cards
 from resvae_core.registry.training_request import TrainingRequest
 from tests.core.registry.tiny_training import tiny_training_set
@@ -65,3 +71,41 @@ def test_another_request_claims_nothing_of_the_shipped_default_model(
 def test_other_data_claim_nothing_of_the_shipped_default_model() -> None:
     assert OTHER_SETTINGS_LIMIT in limits(REQUEST, development=False)
     assert SETTINGS_LIMIT not in limits(None, development=False)
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_card_of_synthetic_data_says_so_first_and_no_other_card_does(synthetic: bool) -> None:
+    training_set = replace(tiny_training_set(), synthetic=synthetic)
+    samples = Samples(training_set.expression, training_set.screen.tissue)
+    document = write_card(
+        DrugMean().fit(samples, training_set.screen),
+        training_set,
+        {"summary": pd.DataFrame()},
+        created="2026-01-01",
+        references={},
+    ).document
+    assert document["training"].get("synthetic", False) is synthetic
+    assert (document["limits"][0] == SYNTHETIC_LIMIT) is synthetic
+    assert document["training"]["sources"].startswith("Synthetic data") is synthetic
+
+
+def test_drug_is_shown_with_the_threshold_that_the_labels_were_made_with() -> None:
+    drug = load_drugs()["Cisplatin"]
+    shipped = list_cards()[0]
+    assert shipped.labelled(drug) == drug
+    training_set = relabel(tiny_training_set(), 0.3)
+    samples = Samples(training_set.expression, training_set.screen.tissue)
+    card = write_card(
+        DrugMean().fit(samples, training_set.screen),
+        training_set,
+        {"summary": pd.DataFrame()},
+        created="2026-01-01",
+        references={},
+        request=replace(REQUEST, label_rule="lowest_share", label_share=0.3).decisive(),
+    )
+    shown = card.labelled(drug)
+    quantile = training_set.screen.ln_ic50["Cisplatin"].quantile(0.3)
+    assert shown.threshold_ln_ic50 == pytest.approx(quantile, abs=0.1)
+    assert shown.threshold_source.startswith("the lowest 30% of the lines")
+    untrained = load_drugs()["Dabrafenib"]
+    assert card.labelled(untrained) == untrained

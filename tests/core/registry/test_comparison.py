@@ -171,6 +171,43 @@ def test_other_data_and_lost_drugs_are_said(make_set: MakeSet) -> None:
     assert any("99 and 144 cell lines" in reason for reason in found.not_assessable)
 
 
+def test_figures_of_other_lines_drugs_and_labels_are_not_comparable(make_set: MakeSet) -> None:
+    other = make_set("other")
+    card = json.loads((other.folder / MODEL / "card.json").read_text())
+    card["training"]["n_lines"] = 99
+    card["drugs"] = card["drugs"][:2]
+    card["request"] = {"label_rule": "lowest_share", "label_share": 0.2}
+    replace_in_set(other.folder, f"{MODEL}/card.json", json.dumps(card).encode())
+    active = make_set("active")
+    found = compare_sets(other, active)
+    assert found.caution(WITHIN) == "Not comparable: other lines, drugs and labels."
+    assert found.caution("pearson") == "Not comparable: other lines and drugs."
+    assert compare_sets(active, active).caution(WITHIN) == ""
+
+
+def test_differences_of_a_single_drug_are_left_out_and_said(make_set: MakeSet) -> None:
+    table = table_of("per_drug")
+    alone = make_set("alone", per_drug=table[table["drug"] == table["drug"].iloc[0]])
+    found = compare_sets(alone, make_set("active"))
+    assert found.tests.empty
+    assert not found.by_drugs
+    assert "they share one drug that both were judged on" in found.untested[WITHIN]
+    assert any(
+        reason.startswith("Left out: ") and "of a single drug or fold (Elastic net)" in reason
+        for reason in found.not_assessable
+    )
+
+
+def test_intervals_that_were_kept_too_wide_end_where_the_metric_does(make_set: MakeSet) -> None:
+    summary = table_of("summary")
+    summary.loc[summary["metric"] == WITHIN, ["lower", "upper"]] = -0.1, 1.025
+    found = compare_sets(make_set("wide", summary=summary), make_set("active"))
+    rows = found.metrics[found.metrics["metric"] == WITHIN].dropna()
+    assert rows["lower_candidate"].eq(0).all()
+    assert rows["upper_candidate"].eq(1).all()
+    assert found.negative["upper"].le(1).all()
+
+
 def test_controls_of_both_sets_stand_side_by_side(make_set: MakeSet) -> None:
     controls = pd.DataFrame(
         {

@@ -18,7 +18,13 @@ def folder(tmp_path: Path) -> Path:
     models = {"resvae": False, "drug_mean": True}
     for kind, is_floor in models.items():
         (tmp_path / kind).mkdir()
-        card = {"is_floor": is_floor, "created": "2026-11-20", "training": {"sources": "GDSC"}}
+        card = {
+            "is_floor": is_floor,
+            "created": "2026-11-20",
+            "training": {"sources": "GDSC", "share_resistant": 0.85},
+            "drugs": ["Cisplatin", "Erlotinib"],
+            "genes": ["EGFR", "MYC", "TP53"],
+        }
         (tmp_path / kind / "card.json").write_text(json.dumps(card))
     document = {"name": "a set", "default_model": "resvae", "models": list(models)}
     (tmp_path / "model_set.json").write_text(json.dumps(document))
@@ -30,6 +36,8 @@ def test_description_names_learned_models_and_the_set_files_digest(folder: Path)
     assert described.learned == ("resvae",)
     assert described.default_model == "resvae"
     assert (described.name, described.created, described.sources) == ("a set", "2026-11-20", "GDSC")
+    assert described.drugs == ("Cisplatin", "Erlotinib")
+    assert (described.n_genes, described.share_resistant, described.synthetic) == (3, 0.85, False)
     content = (folder / "model_set.json").read_bytes()
     assert described.digest == hashlib.sha256(content).hexdigest()
 

@@ -11,7 +11,7 @@ from resvae_core.config import PROJECT_ROOT
 from resvae_core.models.catalog import learned_names
 from resvae_core.registry import gates
 from resvae_core.registry.drift import COLUMNS
-from resvae_core.registry.gates import GATES, Gate, check_gates
+from resvae_core.registry.gates import GATES, Gate, GateState, check_gates, verdict
 from resvae_core.registry.library import SetEntry
 from resvae_core.registry.store import load_evaluation
 from tests.core.registry.test_comparison import MODEL, entry_of, folds, table_of
@@ -24,7 +24,7 @@ MakeSet = Callable[..., SetEntry]
 def make_set(tmp_path: Path) -> MakeSet:
     def make(name: str, **tables: pd.DataFrame) -> SetEntry:
         folder = staged_copy(tiny_set(), tmp_path / name, name=name)
-        change_card(folder, request={"effort": "full"})
+        change_card(folder, request={"effort": "full"}, training=measured(folder))
         for table, frame in tables.items():
             content = frame.to_csv(index=False).encode()
             replace_in_set(folder, f"evaluation/{table}.csv", content)
@@ -36,6 +36,12 @@ def make_set(tmp_path: Path) -> MakeSet:
 def change_card(folder: Path, **changes: object) -> None:
     card = json.loads((folder / MODEL / "card.json").read_text()) | changes
     replace_in_set(folder, f"{MODEL}/card.json", json.dumps(card).encode())
+
+
+def measured(folder: Path) -> dict[str, object]:
+    """Return how a card tells of its training, as if the tiny lines had been measured."""
+    training = json.loads((folder / MODEL / "card.json").read_text())["training"]
+    return {key: value for key, value in training.items() if key != "synthetic"}
 
 
 def good_summary(**changes: float) -> pd.DataFrame:
@@ -111,6 +117,9 @@ def test_good_set_passes_every_gate(make_set: MakeSet, monkeypatch: pytest.Monke
     )
     assert {key: gate.found for key, gate in found.items() if gate.state != "passed"} == {}
     assert found["positive_controls"].found == "1 of 2, the active set 1 of 2"
+    assert verdict(list(found.values())) == f"All {len(GATES)} gates passed."
+    assert found["coverage"].found == "Elastic net: resistant 91.0 %, sensitive 89.0 %"
+    assert "87 % to 93 % of" in found["coverage"].expected
     assert found["drift"].found == "2 to resistant, 2 to sensitive, 40 uncertain of 200 in GBM"
 
 
@@ -148,6 +157,7 @@ def test_negative_control_off_chance_fails(
     ("figures", "words"),
     [
         ((0.6, 0.3, 0.9), "too wide to show a leak: Elastic net 0.600 (0.300 to 0.900)"),
+        ((0.5, 0.5, 0.5), "no spread over folds, as of a constant output: Elastic net 0.500 "),
         ((0.5, float("nan"), float("nan")), "no interval with permuted labels: Elastic net"),
     ],
 )
@@ -160,7 +170,7 @@ def test_negative_control_that_could_show_no_leak_is_not_assessable(
     summary = with_control(good_summary(), *figures)
     found = ask(make_set("vague", summary=summary), make_set("active"), monkeypatch, None)
     assert found["negative_control"].state == "not assessable"
-    assert found["negative_control"].found == words
+    assert found["negative_control"].found.startswith(words)
 
 
 def test_shipped_models_keep_within_the_width_of_a_negative_control() -> None:
@@ -228,16 +238,18 @@ def test_difference_over_drugs_alone_is_not_assessable_with_its_own_reason(
     ("changes", "reason"),
     [
         ({"request": {"effort": "full", "label_rule": "lowest_share"}}, "Metrics of the labels"),
-        (
-            {"training": {"n_lines": 99, "data_digests": {}, "sources": []}},
-            "The sets were judged on other data",
-        ),
+        ({"training": {"n_lines": 99}}, "The sets were judged on other data"),
     ],
 )
 def test_same_folds_of_other_data_or_labels_are_not_assessable(
-    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], reason: str
+    make_set: MakeSet,
+    monkeypatch: pytest.MonkeyPatch,
+    changes: dict[str, dict[str, object]],
+    reason: str,
 ) -> None:
     candidate = make_set("other", folds=folds(0.0))
+    if "training" in changes:
+        changes = {"training": measured(candidate.folder) | changes["training"]}
     change_card(candidate.folder, **changes)
     found = ask(candidate, make_set("active", folds=folds(0.0)), monkeypatch, None)
     assert found["not_worse"].state == "not assessable"
@@ -276,7 +288,9 @@ def test_lost_model_or_drug_and_short_training_fail(
     found = ask(candidate, active, monkeypatch, None)
     assert found["full_training"].state == "failed"
     assert found["nothing_lost"].state == "failed"
-    assert found["nothing_lost"].found == "lost: 1 drugs: Paclitaxel"
+    assert found["nothing_lost"].found == "lost: 1 drug: Paclitaxel"
+    assert verdict(list(found.values())).startswith("Do not promote: short training, ")
+    assert "1 drug lost; " in verdict(list(found.values()))
 
 
 def test_cards_that_do_not_say_how_it_was_trained_are_not_assessable(
@@ -299,6 +313,27 @@ def test_damaged_set_fails_the_first_gate_and_no_other_is_asked(
     assert {gate.state for key, gate in found.items() if key != "intact"} == {"not assessable"}
 
 
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        (("failed", "not assessable"), "It cannot be promoted: its files are not intact."),
+        (("passed", "not assessable"), "Gates need a reason, not assessable: B."),
+        (("passed", "failed"), "Do not promote: b lost; 1 of 2 gates not passed."),
+        (("passed", "passed"), "All 2 gates passed."),
+    ],
+)
+def test_verdict_says_in_one_sentence_what_the_gates_come_to(
+    states: tuple[GateState, GateState], words: str
+) -> None:
+    first, second = states
+    found = [Gate("a", "A", first, "", "", "a lost"), Gate("b", "B", second, "", "", "b lost")]
+    assert verdict(found) == words
+
+
+def test_every_gate_behind_the_first_has_a_cause_in_words() -> None:
+    assert {*gates.CAUSES, "intact", "nothing_lost"} == set(GATES)
+
+
 def test_set_that_was_not_judged_is_not_assessable(
     make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,3 +341,13 @@ def test_set_that_was_not_judged_is_not_assessable(
     found = ask(candidate, make_set("active"), monkeypatch, None)
     for key in ("beats_floor", "negative_control", "calibration", "coverage"):
         assert found[key].state == "not assessable"
+
+
+def test_synthetic_data_are_no_measured_data(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate, active = make_set("candidate"), make_set("active")
+    change_card(candidate.folder, training=measured(candidate.folder) | {"synthetic": True})
+    found = ask(candidate, active, monkeypatch, None)["measured_data"]
+    assert (found.name, found.state) == ("Trained on measured data", "failed")
+    assert found.found == "synthetic data, drawn from a generator"

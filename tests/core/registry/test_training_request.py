@@ -14,6 +14,7 @@ from resvae_core.errors import ConfigError, InputDataError
 from resvae_core.models.catalog import KINDS, SHORT, build_model, learned_names
 from resvae_core.registry.training_estimate import COSTS, Estimate
 from resvae_core.registry.training_request import (
+    LONGEST_NAME,
     MINIMAL_CLASS,
     Problem,
     TrainingRequest,
@@ -99,17 +100,21 @@ def test_every_problem_is_found_at_once_each_with_a_remedy(tiny: Path) -> None:
         require_request(request, tiny)
 
 
-@pytest.mark.parametrize("name", ["", "Upper", "-x", "a/b", "x" * 49, "shipped"])
+@pytest.mark.parametrize("name", ["", "Upper", "-x", "a/b", "x" * 41, "shipped"])
 def test_names_that_no_set_can_have_are_refused(name: str, tiny: Path) -> None:
     request = replace(GOOD, name=name, effort="full")
     assert problem(request, tiny, "name").remedy
 
 
-def test_ending_of_a_short_run_counts_to_the_length_of_its_name(tiny: Path) -> None:
+def test_limit_of_a_name_is_the_same_for_short_and_full_runs(tiny: Path) -> None:
     assert replace(GOOD, name="x").set_name == "x-short"
     assert replace(GOOD, name="x-short").set_name == "x-short"
     assert replace(GOOD, name="x", effort="full").set_name == "x"
-    assert "at most 42 characters" in problem(replace(GOOD, name="x" * 43), tiny, "name").remedy
+    for effort in ("short", "full"):
+        longest = replace(GOOD, name="x" * LONGEST_NAME, effort=effort)
+        assert "name" not in {one.field for one in check_request(longest, tiny)}
+        longer = replace(longest, name="x" * (LONGEST_NAME + 1))
+        assert f"at most {LONGEST_NAME} characters" in problem(longer, tiny, "name").remedy
 
 
 def test_student_without_its_teacher_is_refused(tiny: Path) -> None:
@@ -220,6 +225,10 @@ def test_estimate_grows_with_the_work_and_falls_with_workers_and_finished_folds(
     assert minutes(GOOD, 4).memory_gb > base.memory_gb
     assert minutes(GOOD, 1, 10).minutes_high < base.minutes_high
     assert "15 folds, 10 of them done, × 1 kind" in minutes(GOOD, 1, 10).basis
+    assert "Most of the time goes into starting and finishing" in base.basis
+    assert "× 1 drug ×" in minutes(replace(GOOD, drugs=("Cisplatin",))).basis
+    long = estimate(replace(GOOD, kinds=tuple(learned_names()), effort="full"), tiny, 1)
+    assert "Most of the time" not in long.basis
     with pytest.raises(ConfigError, match="'oracle' is no kind"):
         estimate(replace(GOOD, kinds=("oracle",)), tiny)
     with pytest.raises(InputDataError, match="no data folder"):

@@ -40,7 +40,10 @@ def tiny_set() -> Path:
 
 def wide_set(target: Path, **changes: object) -> Path:
     """Copy the tiny set with a reference that takes every sample for one in range."""
-    staged_copy(tiny_set(), target, **changes)
+    return _widen(staged_copy(tiny_set(), target, **changes))
+
+
+def _widen(target: Path) -> Path:
     path = target / "references" / "tumours.json"
     document = json.loads(path.read_text(encoding="utf-8"))
     document["thresholds"] = dict.fromkeys(document["thresholds"], 1e9)
@@ -48,12 +51,26 @@ def wide_set(target: Path, **changes: object) -> Path:
     return target
 
 
-def train_tiny_set(root: Path, name: str = "tiny", kinds: tuple[str, ...] = KINDS) -> Path:
-    """Judge, fit and save a set below a folder; return the set's folder."""
+@cache
+def _one_drug_set() -> Path:
+    root = Path(tempfile.mkdtemp(prefix="resvae-one-drug-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    return train_tiny_set(root, "one-drug", drugs=("Erlotinib",))
+
+
+def one_drug_set(target: Path) -> Path:
+    """Train a set of Erlotinib alone, once a process, and copy it with a wide reference."""
+    return _widen(staged_copy(_one_drug_set(), target))
+
+
+def train_tiny_set(
+    root: Path, name: str = "tiny", kinds: tuple[str, ...] = KINDS, drugs: tuple[str, ...] = ()
+) -> Path:
+    """Judge, fit and save a set of some drugs below a folder; return the set's folder."""
     data = root / "data"
     if not data.is_dir():
         install_tiny_data(data)
-    training_set, tumours = restrict(load_training_set(data)), load_tumours(data)
+    training_set, tumours = restrict(load_training_set(data), drugs), load_tumours(data)
     plan = Plan(name, kinds, "2026-01-01")
     evaluation = judge(training_set, kinds, root / "cache")
     model_set = fit_set(plan, training_set, tumours)
