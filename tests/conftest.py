@@ -21,18 +21,17 @@ REQUIRED = frozenset(filter(None, os.environ.get("RESVAE_REQUIRE", "").split(","
 STATE = tempfile.mkdtemp(prefix="resvae-test-state-")
 os.environ["RESVAE_STATE"] = STATE
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)
+DEVICE = os.environ.get("RESVAE_DEVICE")
 for name in ("RESVAE_DATABASE_URL", "RESVAE_SCHEDULER"):
     os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)
-def _same_device() -> Generator[None]:
-    """Take back what a command that ran in this process made ``auto`` mean."""
-    before = os.environ.get("RESVAE_DEVICE")
-    yield
+def _same_device() -> None:
+    """Take back what a command that ran in this process, in any fixture, made ``auto`` mean."""
     os.environ.pop("RESVAE_DEVICE", None)
-    if before is not None:
-        os.environ["RESVAE_DEVICE"] = before
+    if DEVICE is not None:
+        os.environ["RESVAE_DEVICE"] = DEVICE
 
 
 @pytest.fixture(scope="session")

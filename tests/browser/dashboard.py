@@ -83,12 +83,13 @@ def running_server(folder: Path, settings: Mapping[str, str] | None = None) -> I
     folder
         Where its log is written.
     settings
-        Environment variables that it gets besides.
+        Environment variables that it gets besides; without them it has a state folder of its own.
     """
     port = _free_port()
     log_file = folder / "log.txt"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
-    environment = {**os.environ, "OMP_WAIT_POLICY": "passive", **(settings or {})}
+    own = {"OMP_WAIT_POLICY": "passive", "RESVAE_STATE": str(folder / "state")}
+    environment = {**os.environ, **own, **(settings or {})}
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             command, cwd=PROJECT_ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT

@@ -251,6 +251,7 @@ def demonstration(visitor: Visitor, diary: Diary, folder: Path) -> Path:
     _follow_first_gene(visitor)
     diary.note(visitor, "survival by a gene")
     _see_every_page(visitor, diary)
+    visitor.follow("Models")
     open_part(visitor, "Cards")
     _read(visitor, "Diagnosis, or choosing")
     diary.note(visitor, "model cards")

@@ -163,19 +163,19 @@ def test_steward_changes_a_setting_and_reads_that_they_did(
     with signed_in(chromium, server, provider, STEWARD) as visitor:
         expect(visitor.menu.get_by_text("stefan@example.org · steward")).to_be_visible()
         visitor.open("/settings?part=preferences")
-        device = visitor.page.get_by_role("textbox", name="Device")
-        device.fill("gpu")
+        cluster = visitor.page.get_by_role("textbox", name="Dask cluster")
+        cluster.fill("http://127.0.0.1")
         visitor.page.get_by_role("button", name="Save").click()
-        visitor.page.get_by_text("device is 'gpu'; expected").wait_for()
-        device.fill("cpu")
+        visitor.page.get_by_text("'http://127.0.0.1'; expected").wait_for()
+        cluster.fill("tcp://127.0.0.1:8786")
         visitor.page.get_by_role("button", name="Save").click()
         visitor.page.get_by_text("Saved: 1 setting changed.").wait_for()
         visitor.open("/settings?part=audit")
         visitor.page.get_by_role("button", name="Verify the trail").click()
         visitor.page.get_by_text(re.compile(r"The trail is whole: \d+ lines")).wait_for()
-    assert 'device = "cpu"' in (trail / "settings.toml").read_text(encoding="utf-8")
+    assert 'scheduler = "tcp://127.0.0.1:8786"' in (trail / "settings.toml").read_text(encoding="utf-8")
     [line] = entries(actor=COMMAND_LINE, action="settings").to_dict("records")
-    assert (line["actor"], line["subject"]) == ("stefan@example.org", "settings:device")
+    assert (line["actor"], line["subject"]) == ("stefan@example.org", "settings:scheduler")
     assert verify(actor=COMMAND_LINE).whole
 
 
@@ -185,13 +185,14 @@ def test_role_that_was_taken_away_is_gone_on_the_next_click(
     file = trail / "roles.toml"
     with signed_in(chromium, server, provider, STEWARD) as visitor:
         visitor.open("/settings?part=preferences")
-        visitor.page.get_by_role("textbox", name="Device").fill("cuda")
+        visitor.page.get_by_role("textbox", name="Dask cluster").fill("tcp://127.0.0.1:1")
         before = file.read_text(encoding="utf-8")
         file.write_text(tomli_w.dumps({"default": "viewer"}), encoding="utf-8")
         try:
             visitor.page.get_by_role("button", name="Save").click()
             visitor.menu.get_by_text("stefan@example.org · viewer").wait_for()
-            assert 'device = "cuda"' not in (trail / "settings.toml").read_text(encoding="utf-8")
+            saved = (trail / "settings.toml").read_text(encoding="utf-8")
+            assert "tcp://127.0.0.1:1" not in saved
         finally:
             file.write_text(before, encoding="utf-8")
 

@@ -48,7 +48,7 @@ def test_show_asks_the_gates(candidate: str, capsys) -> None:
     run("show", candidate)
     shown = capsys.readouterr().out
     assert "passed         Files intact, models load: 5 models load, 6 drugs." in shown
-    assert "at most 2% turn between resistant and sensitive, and 20% become uncertain." in shown
+    assert "at most 2 % turn between resistant and sensitive, and 20 % become uncertain." in shown
 
 
 def test_compare_prints_tests_and_says_what_cannot_be_compared(candidate: str, capsys) -> None:
