@@ -125,11 +125,9 @@ def loss_takeaway(curve: pd.DataFrame) -> str:
     rows = losses_of(curve)
     newest = str(rows.loc[rows["n"].idxmax(), "series"])
     fit = rows[rows["series"] == newest].sort_values("epoch")
-    first, last = fit.iloc[0], fit.iloc[-1]
-    return (
-        f"{fit_word(newest)}: loss {first['value']:.3g} at epoch {first['epoch']:.0f}, "
-        f"{last['value']:.3g} at epoch {last['epoch']:.0f}."
-    )
+    ends = fit.iloc[[0, -1]] if len(fit) > 1 else fit
+    words = [f"{row.value:.3g} at epoch {row.epoch:.0f}" for row in ends.itertuples()]
+    return f"{fit_word(newest)}: loss {', '.join(words)}."
 
 
 def fold_takeaway(curve: pd.DataFrame, metric: str = METRICS[0]) -> str:
@@ -212,7 +210,9 @@ def _lines(rows: pd.DataFrame, style: SeriesStyle, *, leading: bool) -> go.Scatt
         x=[point["epoch"] for point in points],
         y=[point["value"] for point in points],
         customdata=[fit_word(str(point["series"])) for point in points],
-        mode="lines",
+        # a fit of a few epochs may report one point, which no line shows
+        mode="lines+markers",
+        marker={"size": 4},
         name=model_word(kind),
         legendgroup=kind,
         showlegend=leading,

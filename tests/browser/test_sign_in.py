@@ -173,7 +173,9 @@ def test_steward_changes_a_setting_and_reads_that_they_did(
         visitor.open("/settings?part=audit")
         visitor.page.get_by_role("button", name="Verify the trail").click()
         visitor.page.get_by_text(re.compile(r"The trail is whole: \d+ lines")).wait_for()
-    assert 'scheduler = "tcp://127.0.0.1:8786"' in (trail / "settings.toml").read_text(encoding="utf-8")
+    assert 'scheduler = "tcp://127.0.0.1:8786"' in (trail / "settings.toml").read_text(
+        encoding="utf-8"
+    )
     [line] = entries(actor=COMMAND_LINE, action="settings").to_dict("records")
     assert (line["actor"], line["subject"]) == ("stefan@example.org", "settings:scheduler")
     assert verify(actor=COMMAND_LINE).whole

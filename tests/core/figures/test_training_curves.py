@@ -56,6 +56,12 @@ def test_takeaways_name_the_fit_its_loss_and_the_floor_beside(curve) -> None:
     assert "no learned model has finished" in fold_takeaway(floors)
 
 
+def test_a_fit_that_reported_once_is_said_once_and_seen_as_a_point() -> None:
+    once = curve_of(("vae_ls/0/4/2", 8, "loss", 0.381))
+    assert loss_takeaway(once) == "VAE_LS, seed 0, fold 4, member 2: loss 0.381 at epoch 8."
+    assert {trace.mode for trace in loss_curves(once).data} == {"lines+markers"}
+
+
 def test_a_series_is_said_in_words() -> None:
     assert fit_word("vae_ll/2/4/1") == "VAE_LL, seed 2, fold 4, member 1"
     assert fit_word("vae_ll/0/final") == "VAE_LL, seed 0, fit on all lines"
