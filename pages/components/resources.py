@@ -319,11 +319,6 @@ def set_digest() -> str:
     return models_in_use().digest
 
 
-def models_stamp() -> str:
-    """Return name and first digits of the digest of the model set, as results name it."""
-    return models_in_use().stamp
-
-
 @st.cache_data(max_entries=4, show_spinner=False)
 def _cards(digest: str, _folder: Path) -> list[Card]:
     from resvae_core.registry.store import list_cards

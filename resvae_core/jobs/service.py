@@ -17,7 +17,7 @@ from resvae_core.errors import ConfigError, JobError
 from resvae_core.jobs import recovery, store
 from resvae_core.jobs.launch import start_missing_workers
 from resvae_core.jobs.lines import one_line
-from resvae_core.jobs.record import JobRecord, Limits, LogLine, State
+from resvae_core.jobs.record import FINISHED, JobRecord, Limits, LogLine, State
 from resvae_core.jobs.tasks import TASKS, Task
 from resvae_core.settings import load_settings
 
@@ -90,7 +90,7 @@ def cancel(job_id: str, *, actor: Actor) -> JobRecord:
     AccessError, CatalogError
         If the actor may not do this, or there is no such job.
     """
-    _allow(job_id, actor, "job.cancelled")
+    _allow(job_id, actor, "job.cancelled", ("queued", "running", "interrupted"))
     store.ask_to_cancel(job_id)
     recovery.take_from_the_dead()
     return store.read(job_id)
@@ -107,7 +107,7 @@ def resume(job_id: str, *, actor: Actor) -> JobRecord:
     JobError
         If it waits, runs or is done, or another job that does the same waits or runs.
     """
-    _allow(job_id, actor, "job.resumed")
+    _allow(job_id, actor, "job.resumed", RESUMABLE)
     if not store.queue_again(job_id, RESUMABLE):
         state = store.read(job_id).state
         raise JobError(
@@ -129,7 +129,7 @@ def forget(job_id: str, *, actor: Actor) -> None:
     JobError
         If it waits or runs, or files of it cannot be removed: the job stays until they can.
     """
-    _allow(job_id, actor, "job.forgotten")
+    _allow(job_id, actor, "job.forgotten", FINISHED)
     if not (_remove_files(job_id) and store.remove(job_id)):
         raise JobError(
             f"The job is {store.read(job_id).state}; only a finished one can be removed.",
@@ -220,9 +220,12 @@ def default_limits() -> Limits:
     return Limits(settings.time_limit_hours, settings.memory_limit_gb, settings.disk_limit_gb)
 
 
-def _allow(job_id: str, actor: Actor, action: str) -> None:
-    require(actor, TASKS[store.read(job_id).task].permission)
-    record(action, actor=actor, subject=as_subject("job", job_id))
+def _allow(job_id: str, actor: Actor, action: str, states: Collection[State]) -> None:
+    """Ask for the role; record the action where the job is in a state in which it will happen."""
+    found = store.read(job_id)
+    require(actor, TASKS[found.task].permission)
+    if found.state in states:
+        record(action, actor=actor, subject=as_subject("job", job_id))
 
 
 def _remove_files(job_id: str) -> bool:

@@ -179,3 +179,14 @@ def test_broken_settings_let_nothing_go_on_by_itself(tmp_path) -> None:
     (tmp_path / "state" / "settings.toml").write_text("device = 3")
     service.recover()
     assert service.get_job(job.id).state == "interrupted"
+
+
+def test_what_is_refused_or_changes_nothing_leaves_no_line_in_the_trail() -> None:
+    job = service.submit("parts", WORK, actor=ANALYST)
+    for refused in (service.resume, service.forget):
+        with pytest.raises(JobError):
+            refused(job.id, actor=ANALYST)
+    service.cancel(job.id, actor=ANALYST)
+    service.cancel(job.id, actor=ANALYST)
+    actions = [action for action, _, _ in trail()]
+    assert sorted(actions) == ["job.cancelled", "job.submitted"]
