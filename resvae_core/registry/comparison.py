@@ -5,7 +5,8 @@ on the same lines and the same drugs, a test pairs fold with fold: the corrected
 `evaluation.summary`. Else drug is held against drug: each drug's mean over folds, in both sets, and
 of these the mean difference, without an interval and without a p. Drugs share cell lines, and so
 the errors of what was measured and split: for pairs of the shipped models' within-tissue ROC AUC
-an interval over drugs is 1.9 to 4.4 times as narrow as one over folds. What cannot be paired or
+an interval over drugs is 1.9 to 4.5 times as narrow as one over folds
+(``benchmarks/gate_bounds.py``). What cannot be paired or
 tested is named, with the reason.
 """
 
