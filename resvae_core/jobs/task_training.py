@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from resvae_core.access.audit import as_subject
 from resvae_core.config import data_folder
 from resvae_core.durable_files import write_json
-from resvae_core.errors import CatalogError, InputDataError
+from resvae_core.errors import ArtifactError, CatalogError, InputDataError
 from resvae_core.jobs.audit_lines import record_in_job
 from resvae_core.jobs.context import JobContext
 from resvae_core.jobs.tasks import Task
@@ -58,25 +58,50 @@ def run(context: JobContext) -> dict[str, Any]:
     JobInterruptedError
         If the budget is used up.
     """
-    from resvae_core.registry.drift import write_drift
-    from resvae_core.registry.gates import check_gates
-    from resvae_core.registry.library import active_set
-
     data = data_folder()
     if data is None:
         raise InputDataError(
             "There is no data folder any more.", remedy="Set RESVAE_DATA, then resume the job."
         )
     added = _added(context.folder) or _train(context, data)
-    context.report(step="How far predictions move", done=0, total=2)
-    write_drift(added, active_set(), data)
-    context.report(step="Asking the gates", done=1, total=2)
-    gates = {gate.key: gate.state for gate in check_gates(added, active_set())}
-    context.log(f"Candidate {added.id}: {_counted(gates)}.")
-    context.report(done=2, total=2)
+    gates = _judged(context, added, data)
     for name in ("evaluation", "training"):  # nothing goes on from here
         shutil.rmtree(context.folder / name, ignore_errors=True)
     return {"set": added.id, "gates": gates}
+
+
+def _judged(context: JobContext, added: SetEntry, data: Path) -> dict[str, str]:
+    """Return how the candidate stands at the gates; nothing where that cannot be asked.
+
+    It is in the library by now: an active set that shares no drug with it, or that is damaged,
+    must not make a failure of hours of training.
+    """
+    from resvae_core.registry.drift import write_drift
+    from resvae_core.registry.gates import check_gates
+    from resvae_core.registry.library import active_set
+
+    try:
+        context.report(step="How far predictions move", done=0, total=2)
+        active = active_set()
+        if set(_drugs(added)) & set(_drugs(active)):
+            write_drift(added, active, data)
+        else:
+            context.log("It shares no drug with the active set: no drift is computed.")
+        context.report(step="Asking the gates", done=1, total=2)
+        gates: dict[str, str] = {gate.key: gate.state for gate in check_gates(added, active)}
+    except ArtifactError as error:
+        context.log(f"It was not held against the active set: {error.message} {error.remedy}")
+        return {}
+    context.log(f"Candidate {added.id}: {_counted(gates)}.")
+    context.report(done=2, total=2)
+    return gates
+
+
+def _drugs(entry: SetEntry) -> tuple[str, ...]:
+    """Return the drugs of a set, told without loading it."""
+    from resvae_core.registry.description import describe_model_set
+
+    return describe_model_set(entry.folder).drugs
 
 
 def _train(context: JobContext, data: Path) -> SetEntry:

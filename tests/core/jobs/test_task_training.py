@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from resvae_core.jobs.task_training import ADDED_FILE, TRAIN
 from resvae_core.jobs.tasks import TASKS
 from resvae_core.registry.drift import load_drift
 from resvae_core.registry.library import active_set, find_set, list_sets
+from resvae_core.registry.pointer import pointer_path, read_pointer, write_pointer
 from resvae_core.registry.store import load_evaluation, require_intact
 from resvae_core.registry.training_request import TrainingRequest
 from tests.core.registry.test_training_run import files
@@ -94,6 +96,20 @@ def test_attempt_behind_the_end_adds_nothing_again(
     assert not any("Training" in sent.get("log", "") for sent in again.sent)
     assert files(find_set(result["set"]).folder) == before
     assert [entry.id for entry in list_sets()] == ["shipped", result["set"]]
+
+
+def test_damaged_active_set_makes_no_failure_of_a_finished_training(
+    trained: tuple[JobContext, dict[str, Any]],
+) -> None:
+    done, result = trained
+    write_pointer(replace(read_pointer(), active="gone-00000000", digest="0" * 64))
+    try:
+        context = JobContext.alone(done.folder, ARGUMENTS)
+        assert TRAIN.run(context) == {"set": result["set"], "gates": {}}
+    finally:
+        pointer_path().unlink()
+    told = json.dumps(context.sent)
+    assert "It was not held against the active set" in told
 
 
 def test_nothing_but_names_and_numbers_is_told(
