@@ -37,7 +37,7 @@ def start_server(tmp_path, monkeypatch) -> Iterator[StartServer]:
     def start_one() -> AbstractContextManager[Server]:
         folder = tmp_path / f"server-{next(count)}"
         folder.mkdir()
-        return running_server(folder)
+        return running_server(folder, {"RESVAE_STATE": str(state)})
 
     yield start_one
     shutil.rmtree(state, ignore_errors=True)  # workers end when their folder is gone
