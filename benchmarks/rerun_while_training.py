@@ -103,16 +103,15 @@ def measure(visitor: Visitor, n_rounds: int) -> dict[str, Times]:
 
 
 def switch(visitor: Visitor, page: str) -> float:
-    """Return the seconds from a click in the menu until the other page's script has ended."""
+    """Return the seconds from a click in the menu until the other page is painted."""
     start = time.perf_counter()
     visitor.menu.get_by_role("link", name=page, exact=True).click()
-    visitor.page.get_by_role("heading", name=page, exact=True, level=1).wait_for()
-    ended(visitor)
+    visitor.finish(page)
     return time.perf_counter() - start
 
 
 def rerun(visitor: Visitor, model: str) -> float:
-    """Return the seconds from choosing another model until the page's script has ended."""
+    """Return the seconds from choosing another model until the page is painted with it."""
     visitor.box("Model").click()
     other = next(name for name in MODELS if name != model)
     chosen = other if MODELS[model] in visitor.page.url else model
@@ -120,15 +119,11 @@ def rerun(visitor: Visitor, model: str) -> float:
     option.wait_for()
     start = time.perf_counter()
     option.click()
-    visitor.page.wait_for_url(re.compile(f"model={MODELS[chosen]}"))
-    ended(visitor)
+    # asked in the browser: Playwright asks for an address at intervals of its own
+    model = f"model={MODELS[chosen]}"
+    visitor.page.wait_for_function("model => location.search.includes(model)", arg=model)
+    visitor.finish()
     return time.perf_counter() - start
-
-
-def ended(visitor: Visitor) -> None:
-    """Wait for the end of the script and for its last element, the footer."""
-    state = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-    visitor.page.wait_for_selector(state, timeout=90_000)
 
 
 def show(when: str, found: dict[str, Times]) -> None:

@@ -6,6 +6,7 @@ expression itself goes in as an unhashed ``_argument`` (see `pages.components.re
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -268,3 +269,4 @@ def forget_patient() -> None:
     for cached in (_forecast, _ranges, _suggestions, _explain, _positions, _stability):
         cached.clear()
     trail.forget()
+    gc.collect()  # what only refers to itself stays in memory until then

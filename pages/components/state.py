@@ -6,6 +6,7 @@ sample and everything about the upload stay in memory.
 
 from __future__ import annotations
 
+import gc
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -286,6 +287,7 @@ class Session:
 def load_session() -> Session:
     """Return this visitor's session, a new one on the first call."""
     if KEY not in st.session_state:
+        gc.collect()  # what earlier visitors left: it is not done after every run
         st.session_state[KEY] = _first_session()
     session: Session = st.session_state[KEY]
     return session

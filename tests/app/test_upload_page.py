@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import json
 import logging
 import pkgutil
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -18,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 import pages.components
 from pages.components import intake, predictions, resources, wizard
 from pages.components.state import KEY, Intake, Session
+from resvae_core.data.uploads import Upload
 from resvae_core.data.uploads.template import EXAMPLE_SHEET, template_workbook
 from resvae_core.tables import Expression
 
@@ -399,12 +402,32 @@ def test_all_that_was_computed_of_a_patient_is_cleared(monkeypatch: pytest.Monke
     assert sorted(cleared) == sorted(id(cached) for cached in caches)
 
 
-@pytest.mark.usefixtures("suggest")
+@pytest.fixture
+def _no_collection_by_itself() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Circle:
+    """Something with an upload that nothing else refers to, and that only a collection finds."""
+
+    def __init__(self, upload: Upload) -> None:
+        self.upload, self.itself = upload, self
+
+
+@pytest.mark.usefixtures("suggest", "_no_collection_by_itself")
 def test_clearing_leaves_nothing_of_the_sample_and_says_so(open_page, profiles) -> None:
     app = give(open_page("upload"), PLANTED[4], csv(profiles, "Jane Doe", "P2"))
     app.selectbox(key="override_unit").set_value("log2").run()
     first = app.file_uploader[0].proto.id
+    kept = Circle(session_of(app).upload)
+    upload, circle = weakref.ref(kept.upload), weakref.ref(kept)
+    del kept
+    assert circle() is not None  # it refers to itself, as much of what a run leaves does
     button(app, "Clear this sample now").click().run()
+    assert circle() is None
+    assert upload() is None
     session = session_of(app)
     assert session.upload is None
     assert session.intake == Intake(n_cleared=1, cleared=True)

@@ -34,7 +34,15 @@ FLAGS = [
     "--no-first-run",
 ]
 Scheme = Literal["light", "dark"]
-READY = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+# Asked in the browser at every frame: Playwright asks for a selector at most twice a second.
+FINISHED = """
+heading => {
+  const app = document.querySelector('[data-testid="stApp"]');
+  const titles = [...document.querySelectorAll("h1")].map(title => title.textContent.trim());
+  return app?.dataset.testScriptState === "notRunning" && (!heading || titles.includes(heading));
+}
+"""
+TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 # On a page other than Home, Streamlit first looks for its server under the page's own path.
 PROBES = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 
@@ -144,7 +152,12 @@ class Visitor:
     def settle(self) -> None:
         """Wait until the page's script has run."""
         self.page.wait_for_timeout(300)
-        self.page.wait_for_selector(READY, timeout=90_000)
+        self.finish()
+
+    def finish(self, heading: str | None = None) -> None:
+        """Wait until no script runs and what it drew, below a heading if given, is painted."""
+        self.page.wait_for_function(FINISHED, arg=heading, polling="raf", timeout=90_000)
+        self.page.evaluate(TWO_FRAMES)
 
     def follow(self, label: str, heading: str | None = None) -> None:
         """Choose an entry of the menu."""
