@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
@@ -102,10 +102,25 @@ def create_tables(engine: Engine, tables: MetaData) -> None:
     Raises
     ------
     ConfigError
-        If the database cannot be reached or written.
+        If the database cannot be reached or written, or if another version of the program made
+        tables that this one cannot use.
     """
     with saying_when_away(), exclusive(engine, "tables") as connection:
         tables.create_all(connection)
+        for table in tables.sorted_tables:
+            _require_columns(connection, table)
+
+
+def _require_columns(connection: Connection, table: Table) -> None:
+    found = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    missing = [column.name for column in table.columns if column.name not in found]
+    if missing:
+        raise ConfigError(
+            f"The database's table {table.name} has no column {', '.join(missing)}, which this "
+            "version of the program needs: another version made it.",
+            remedy="Run the version that made it, or name an empty database in "
+            f"{DATABASE_VARIABLE}: jobs and audit trail begin anew there.",
+        )
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from resvae_core.data.screens import is_genome_wide
 from resvae_core.engine.engine import Engine, open_engine
 from resvae_core.errors import ConfigError
 from resvae_core.models.catalog import floor_names
+from resvae_core.process_locks import only_one
 from resvae_core.registry.candidate_run import (
     EVALUATION,
     STAGED,
@@ -146,9 +147,10 @@ def _add_candidate(request: TrainingRequest, data: Path, engine: Engine) -> None
 
 def _train(request: TrainingRequest, data: Path, engine: Engine, target: Path) -> None:
     """Train with a bar that says what is done and how long it will take."""
-    root = artifacts_folder()
+    root = _made(artifacts_folder())
     folders = Folders(root / EVALUATION, root / TRAINING, target)
-    with tqdm(desc="training", unit="step") as bar:
+    alone = only_one(root / "train.lock", what=f"train a set with what is kept in {root}")
+    with alone, tqdm(desc="training", unit="step") as bar:
 
         def report(
             *, step: str | None = None, done: int | None = None, total: int | None = None, **_: Any

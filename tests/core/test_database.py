@@ -119,6 +119,18 @@ def test_an_error_undoes_the_whole_transaction(url) -> None:
         assert connection.execute(select(func.count()).select_from(COUNT)).scalar() == 0
 
 
+def test_tables_of_another_version_are_refused_and_left_alone(url) -> None:
+    engine = open_database(url)
+    create_tables(engine, TABLES)
+    with exclusive(engine, "tables") as connection:
+        connection.execute(text(f"ALTER TABLE {COUNT.name} RENAME COLUMN n TO counted"))
+    with pytest.raises(ConfigError, match=f"{COUNT.name} has no column n, which") as caught:
+        create_tables(engine, TABLES)
+    assert "version" in caught.value.remedy
+    with engine.connect() as connection:
+        connection.execute(text(f"SELECT name, counted FROM {COUNT.name}"))
+
+
 def test_errors_of_the_database_do_not_tell_the_values(url) -> None:
     engine = open_database(url)
     create_tables(engine, TABLES)

@@ -16,6 +16,7 @@ from resvae_core.cli.main import main
 from resvae_core.config import PROJECT_ROOT
 from resvae_core.data.drugs import load_drugs
 from resvae_core.models.catalog import floor_names
+from resvae_core.process_locks import only_one
 from resvae_core.registry.library import list_sets
 from resvae_core.registry.store import list_cards, set_digest
 from tests.core.conftest import GENES
@@ -136,6 +137,17 @@ def test_request_that_cannot_be_met_is_refused(
 ) -> None:
     install_tiny_data(tmp_path)
     assert message in refuse(tmp_path, ("--kind", "elastic_net", *options), capsys)
+
+
+def test_a_second_training_waits_for_the_first_one_to_be_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RESVAE_ARTIFACTS", str(tmp_path))
+    install_tiny_data(tmp_path / "data")
+    options = ("--kind", "elastic_net", "--models", str(tmp_path / "models"))
+    with only_one(tmp_path / "train.lock", what="train"):
+        assert "Somebody else is about to train" in refuse(tmp_path / "data", options, capsys)
+    assert not (tmp_path / "models").exists()
 
 
 def test_candidate_is_added_to_the_library_and_the_models_stay(
