@@ -45,7 +45,8 @@ def choose_device(name: str = "auto") -> torch.device:
     ----------
     name
         ``cpu``, ``cuda``, ``cuda:N``, or ``auto``: what the environment variable RESVAE_DEVICE
-        names, else CUDA where there is one, else the CPU.
+        names, else CUDA where there is one, else the CPU. Settings are not asked here: who trains
+        hands over what `settings.device_for` says.
 
     Raises
     ------

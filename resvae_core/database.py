@@ -12,6 +12,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, inspect, text
@@ -25,6 +26,24 @@ DATABASE_VARIABLE = "RESVAE_DATABASE_URL"
 WAIT_SECONDS = 30
 """How long one process waits for another's write to SQLite."""
 IMMEDIATE = "resvae_immediate"
+AWAY = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+"""What SQLite says of a file that cannot be used now; anything else is wrong with a statement."""
+PRIMARY_CODE = 0xFF
+"""The part of SQLite's codes that `AWAY` holds (https://www.sqlite.org/rescode.html)."""
+POSTGRES_DISK_FULL = "53100"
 DIALECTS = ("sqlite", "postgresql")
 POSTGRES = {
     "connect_timeout": 5,
@@ -47,6 +66,22 @@ _open_ones: dict[tuple[str, int], Engine] = {}
 def database_url() -> str:
     """Return ``RESVAE_DATABASE_URL``, else a SQLite file in the state folder."""
     return os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{state_folder() / 'resvae.sqlite'}"
+
+
+def absolute_url(url: str) -> str:
+    """Return a URL that names the same database in every working folder.
+
+    Only a file of SQLite may be named relative to one. What is no URL stays as it is.
+    """
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        return url
+    file = address.database or ":memory:"
+    if address.get_backend_name() != "sqlite" or file.startswith((":", "file:")):
+        return url
+    named = address.set(database=str(Path(file).absolute()))
+    return named.render_as_string(hide_password=False)
 
 
 def open_database(url: str | None = None) -> Engine:
@@ -137,6 +172,12 @@ def saying_when_away() -> Iterator[None]:
     except DBAPIError as error:
         if not is_unreachable(error):
             raise
+        if _is_full(error):
+            raise ConfigError(
+                "The disk of the database is full: nothing can be written to it.",
+                remedy="Make room on it, for example with `jobs forget --ended-before 30`; where "
+                "nothing else is configured, it is the disk of the state folder (RESVAE_STATE).",
+            ) from error
         # the text of the original error names hosts and users
         raise ConfigError(
             f"The database cannot be reached or written ({type(error.orig).__name__}).",
@@ -160,8 +201,26 @@ def exclusive(engine: Engine, name: str) -> Iterator[Connection]:
 
 
 def is_unreachable(error: DBAPIError) -> bool:
-    """Tell whether an error says that the database is away, not that a statement is wrong."""
+    """Tell whether an error says that the database is away, not that a statement is wrong.
+
+    Away is what may be used again without a change of the program: busy, locked, full, not to be
+    opened, read or written.
+    """
+    if isinstance(error.orig, sqlite3.Error):
+        return _sqlite_code(error.orig) in AWAY or error.connection_invalidated
     return isinstance(error, OperationalError) or error.connection_invalidated
+
+
+def _is_full(error: DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.Error):
+        return _sqlite_code(error.orig) == sqlite3.SQLITE_FULL
+    return getattr(error.orig, "sqlstate", None) == POSTGRES_DISK_FULL
+
+
+def _sqlite_code(error: sqlite3.Error) -> int | None:
+    """Return SQLite's primary code; None where the driver itself refused."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & PRIMARY_CODE
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, record: Any) -> None:

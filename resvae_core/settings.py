@@ -222,6 +222,17 @@ def load_settings() -> Settings:
     return with_values(saved_settings(), decided)
 
 
+def device_for(asked: str = "auto") -> str:
+    """Return the device that is asked for; where that is ``auto``, what the settings say.
+
+    Raises
+    ------
+    ConfigError
+        As `load_settings`.
+    """
+    return load_settings().device if asked == "auto" else asked
+
+
 def write_settings(settings: Settings) -> None:
     """Save settings; a reader sees the old file or the new one, never half of one.
 

@@ -11,8 +11,9 @@ import typer
 
 from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.errors import JobError
-from resvae_core.jobs import service
+from resvae_core.jobs import queue_watch, service
 from resvae_core.jobs.record import LANES, STATES, JobRecord, State
+from resvae_core.jobs.recovery import LEASE_SECONDS
 
 program = typer.Typer(help="Work outside the web server.", no_args_is_help=True)
 
@@ -44,14 +45,14 @@ def show(job_id: JobId) -> None:
     lines = {
         "job": f"{job.id}, {job.title}",
         "state": _state(job),
+        "waits": queue_watch.missing_worker(job),
         "step": _step(job),
         "task": f"{job.task} {json.dumps(job.arguments)}",
         "submitted": f"{_when(job.submitted_at)} by {job.submitted_by}",
         "started": f"{_when(job.started_at)}, attempt {job.attempt}" if job.started_at else "",
         "finished": _when(job.finished_at),
         "device": job.device,
-        "limits": f"{job.limits.hours:g} h, {job.limits.memory_gb:g} GB of memory, "
-        f"{job.limits.disk_gb:g} GB of disk",
+        "limits": job.limits.words,
         "seed": "" if job.seed is None else str(job.seed),
         "code": job.code_digest,
         **{f"data {name}": digest for name, digest in job.data_digests.items()},
@@ -84,20 +85,46 @@ def log(
 
 @program.command("cancel")
 def cancel(job_id: JobId) -> None:
-    """Cancel a job; its files stay until it is resumed or forgotten."""
-    typer.echo(_state(service.cancel(job_id, actor=COMMAND_LINE)))
+    """Cancel a job; its files stay until it is forgotten."""
+    service.cancel(job_id, actor=COMMAND_LINE)
+    _await_word(job_id)
+    typer.echo(_state(service.get_job(job_id)))
 
 
 @program.command("resume")
 def resume(job_id: JobId) -> None:
-    """Go on with a job that was interrupted, cancelled or failed."""
-    typer.echo(_state(service.resume(job_id, actor=COMMAND_LINE)))
+    """Go on with a job that was interrupted, cancelled or failed, with the limits of now."""
+    before = service.get_job(job_id).state
+    service.recover()
+    _await_word(job_id)
+    job = service.get_job(job_id)
+    # one that was taken from a dead worker is queued by itself, unless the settings say otherwise
+    if (before, job.state) != ("running", "queued"):
+        job = service.resume(job_id, actor=COMMAND_LINE)
+    typer.echo(_state(job))
 
 
 @program.command("forget")
-def forget(job_id: JobId) -> None:
-    """Remove a finished job, its log and its files."""
-    service.forget(job_id, actor=COMMAND_LINE)
+def forget(
+    job_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Of the job; `jobs list` shows it.")
+    ] = None,
+    ended_before: Annotated[
+        float | None,
+        typer.Option(metavar="DAYS", min=0, help="Instead: all that ended longer ago than that."),
+    ] = None,
+) -> None:
+    """Remove a finished job, its log and its files: also the results that lie there."""
+    if (job_id is None) == (ended_before is None):
+        raise JobError(
+            "Which jobs to remove is not clear.",
+            remedy="Give the id of one job, or --ended-before with a number of days.",
+        )
+    if job_id is not None:
+        service.forget(job_id, actor=COMMAND_LINE)
+    elif ended_before is not None:
+        removed = service.forget_old(ended_before, actor=COMMAND_LINE)
+        typer.echo(f"{len(removed)} jobs were removed.")
 
 
 @program.command("work")
@@ -115,6 +142,17 @@ def work(
             f"Another worker of this machine works on the lane {lane!r}.",
             remedy="One is enough: it takes one job after the other.",
         )
+
+
+def _await_word(job_id: str) -> None:
+    """Watch a job that runs elsewhere, until it is known whether its worker lives."""
+    if service.is_elsewhere(job_id):
+        typer.echo(
+            "Its worker is not of this machine, or was not: looking for up to "
+            f"{LEASE_SECONDS:.0f} seconds whether it lives.",
+            err=True,
+        )
+        service.await_word(job_id)
 
 
 def _state(job: JobRecord) -> str:

@@ -99,6 +99,7 @@ class DaskEngine:
         self.n_workers = n_workers
         self._workers = workers
         self._expected = expected
+        self._inboxes: dict[str, Inbox] = {}
 
     def map(
         self,
@@ -119,10 +120,12 @@ class DaskEngine:
             return
         client = self._workers.connect(len(items))
         watch = _Watch(self._workers, client)
-        work = _Run(client, function, enumerate(items), shared, self._expected)
+        topic = str(client.id) if on_event else None
+        work = _Run(client, function, enumerate(items), shared, topic, self._expected)
         try:
-            if on_event:
-                work.listen()
+            if topic:
+                self._inboxes[work.id] = work.inbox
+                client.subscribe_topic(topic, self._hear)
             work.fill(IN_FLIGHT * self.n_workers)
             while work.futures:
                 kind, index, value = watch.next(work.inbox)
@@ -135,6 +138,17 @@ class DaskEngine:
                     on_event(index, value)
         finally:
             work.end()
+            self._inboxes.pop(work.id, None)
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        """Put what an item emitted into the inbox of its computation.
+
+        The topic is the client's own, which the scheduler uses itself, and empties when the client
+        has gone: one of another name would stay for as long as the scheduler runs.
+        """
+        match event[1]:
+            case [computation, index, told] if computation in self._inboxes:
+                self._inboxes[computation].put((TELL, index, told))
 
     def close(self) -> None:
         """Leave the cluster, or end the workers of this machine."""
@@ -345,6 +359,8 @@ class _Run:
         As everywhere here.
     items
         With their indices; taken when there is room.
+    topic
+        Where events go; nobody listens where None.
     """
 
     def __init__(
@@ -353,6 +369,7 @@ class _Run:
         function: Callable[..., Any],
         items: Iterator[tuple[int, Any]],
         shared: object,
+        topic: str | None,
         expected: Identity | None,
     ) -> None:
         self.inbox: Inbox = SimpleQueue()
@@ -361,35 +378,34 @@ class _Run:
         self._function = function
         self._items = items
         self._expected = expected
-        self._id = uuid.uuid4().hex[:12]
-        self._topic: str | None = None
+        self.id = uuid.uuid4().hex[:12]
+        self._topic = topic
         self._device = os.environ.get(DEVICE_VARIABLE)
         self._shared = self._submit(hold, Packet(shared), name="shared")
-
-    def listen(self) -> None:
-        """Put what items emit into the inbox."""
-        self._topic = f"resvae-{self._id}"
-        self._client.subscribe_topic(self._topic, lambda event: self.inbox.put((TELL, *event[1])))
 
     def fill(self, room: int) -> None:
         """Hand over items until so many are under way."""
         for index, item in islice(self._items, max(0, room - len(self.futures))):
             call = Call(
-                self._function, Packet(item), index, self._topic, self._device, self._expected
+                function=self._function,
+                item=Packet(item),
+                index=index,
+                computation=self.id,
+                topic=self._topic,
+                device=self._device,
+                expected=self._expected,
             )
             future = self._submit(run, call, self._shared, name=f"item-{index}")
             self.futures[index] = future
             future.add_done_callback(partial(_finished, self.inbox, index))
 
     def end(self) -> None:
-        """Give up what is under way, and stop listening."""
+        """Give up what is under way."""
         with suppress(CancelledError, OSError, RuntimeError):  # the cluster may be gone
             self._client.cancel([self._shared, *self.futures.values()], force=True)
-            if self._topic:
-                self._client.unsubscribe_topic(self._topic)
 
     def _submit(self, function: Callable[..., Any], *arguments: Any, name: str) -> Future:
-        key = f"{name}-{self._id}"
+        key = f"{name}-{self.id}"
         return self._client.submit(function, *arguments, key=key, pure=False)
 
 

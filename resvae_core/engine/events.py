@@ -2,7 +2,8 @@
 
 A function that an engine runs calls `emit`; the event reaches whoever asked for the work, in
 whatever process that is. Events are small and hold numbers and names of models, drugs and folds:
-never a value or a name of a patient, because a cluster's scheduler keeps them for a while.
+never a value or a name of a patient, because a cluster's scheduler keeps the last ones until an
+hour after whoever asked has left.
 """
 
 from __future__ import annotations

@@ -47,6 +47,8 @@ class Call:
         As `engine.Engine.map` takes them.
     index
         Of the item.
+    computation
+        Which of those that the program asks for the item belongs to: its events bear this.
     topic
         Where events go; nobody listens where None.
     device
@@ -58,6 +60,7 @@ class Call:
     function: Callable[..., Any]
     item: Packet
     index: int
+    computation: str
     topic: str | None
     device: str | None
     expected: Identity | None
@@ -78,12 +81,12 @@ def run(call: Call, shared: Packet) -> tuple[str, Any]:
         except EngineError as error:
             return FAILED, error
     values = {**ONE_THREAD, **({DEVICE_VARIABLE: call.device} if call.device else {})}
-    send = None if call.topic is None else partial(_tell, call.topic, call.index)
+    send = None if call.topic is None else partial(_tell, call)
     with environment(values):
         return answer(call.function, call.item.content, shared.content, send)
 
 
-def _tell(topic: str, index: int, event: Event) -> None:
+def _tell(call: Call, event: Event) -> None:
     """Send an event through the scheduler; ends work that nobody waits for any more."""
     from distributed import get_worker
     from distributed.worker import thread_state
@@ -92,7 +95,7 @@ def _tell(topic: str, index: int, event: Event) -> None:
     task = worker.state.tasks.get(thread_state.key)
     if task is None or task.state == "cancelled":
         raise EngineError("Nobody waits for this work any more.", remedy="Start it again.")
-    worker.log_event(topic, [index, event])
+    worker.log_event(call.topic, [call.computation, call.index, event])
 
 
 def identity(dask_worker: Worker | None = None) -> Identity:

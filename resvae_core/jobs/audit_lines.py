@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import DBAPIError
 
-from resvae_core.access.audit import record
+from resvae_core.access.audit import as_subject, record
 from resvae_core.access.roles import Actor, Role
 from resvae_core.database import is_unreachable
 from resvae_core.errors import AuditError
@@ -77,6 +77,15 @@ def record_scoring(plan: ScorePlan, *, by: Actor | JobContext) -> None:
         record("cohort.scored", actor=by, **told)
     else:
         record_in_job(by, "cohort.scored", **told)
+
+
+def record_added(identifier: str, digest: str, *, by: Actor | JobContext) -> None:
+    """Record that a trained set, by its id and digest, becomes a candidate in the library."""
+    subject = as_subject("set", identifier)
+    if isinstance(by, Actor):
+        record("set.added", actor=by, model_set=digest, subject=subject)
+    else:
+        record_in_job(by, "set.added", model_set=digest, subject=subject)
 
 
 def input_digest(digests: list[str]) -> str:

@@ -31,7 +31,8 @@ def main() -> int:
     """Run the task that the standard input names; return the exit code."""
     work = json.loads(sys.stdin.readline())
     send = _sender(_private_output())
-    threading.Thread(target=_end_with_worker, args=(work["id"],), daemon=True).start()
+    this = work["id"], work["attempt"]
+    threading.Thread(target=_end_with_worker, args=this, daemon=True).start()
     context = JobContext(
         work["id"],
         work["arguments"],
@@ -89,12 +90,12 @@ def _sender(stream: IO[bytes]) -> Callable[[dict[str, Any]], None]:
     return send
 
 
-def _end_with_worker(job: str) -> None:
+def _end_with_worker(job: str, attempt: int) -> None:
     """Wait until the worker is gone, then end this process and all that it started."""
     # the descriptor, not the stream: a thread that holds its lock would hang the interpreter's end
     while os.read(0, 1):
         pass
-    end_all_of(job)
+    end_all_of(job, attempt)
     if hasattr(os, "killpg"):
         os.killpg(os.getpgid(0), signal.SIGKILL)
     os._exit(1)

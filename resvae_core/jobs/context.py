@@ -93,8 +93,8 @@ class JobContext:
             How much is done, of the step or of the whole: the expected time follows from it for as
             long as `total` stays the same.
         epoch, metrics
-            The last ones; given together they are points of the job's curves, all of which are
-            kept.
+            The last ones; given together they are points of the job's curves, which are thinned
+            when they are read (`store.CURVE_POINTS`).
         series
             Which curve the points belong to, for example ``vae_ld/0/3``.
 

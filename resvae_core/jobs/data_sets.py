@@ -115,6 +115,9 @@ class Request:
         Fetch it even where it is installed and intact.
     progress, cancelled, patience
         As in `resvae_core.data.fetch.fetch_data_set`.
+    sha256
+        Digest (hex) that the user gave: of an encoder's weights, or of the archive of gene sets
+        where that is fetched. Files of data sets are compared with those of the catalogue.
     """
 
     accept_licence: bool = False
@@ -123,6 +126,7 @@ class Request:
     progress: Progress | None = None
     cancelled: Cancelled | None = None
     patience: Patience = PATIENT
+    sha256: str | None = None
 
 
 def list_entries(folder: Path | None = None) -> list[Entry]:
@@ -360,6 +364,7 @@ class _GeneSetShelf(_Shelf):
             else:
                 found = gene_sets.fetch_reactome(
                     folder,
+                    sha256=request.sha256,
                     progress=request.progress,
                     cancelled=request.cancelled,
                     patience=request.patience,
@@ -380,7 +385,7 @@ class _EncoderShelf(_Shelf):
     """Checkpoints of the official encoders."""
 
     def known(self) -> list[str]:
-        return [_encoder_key(one) for one in encoders.list_weights()]
+        return [encoder_key(one) for one in encoders.list_weights()]
 
     def entry(self, key: str) -> Entry:
         found = self._find(key)
@@ -415,12 +420,14 @@ class _EncoderShelf(_Shelf):
         found = self._find(key)
         if _encoder_state(found) == "installed" and not request.again:
             return []
+        encoders.require_acceptance(found, accepted=request.accept_licence)
         with _held(found.folder, key):
             record("data.fetched", actor=actor, subject=as_subject("data", key))
             digests = encoders.fetch_weights(
                 found,
                 accept_licence=request.accept_licence,
                 source=request.source,
+                sha256=request.sha256,
                 progress=request.progress,
                 cancelled=request.cancelled,
                 patience=request.patience,
@@ -437,10 +444,11 @@ class _EncoderShelf(_Shelf):
             encoders.remove_weights(found)
 
     def _find(self, key: str) -> encoders.EncoderWeights:
-        return next(one for one in encoders.list_weights() if _encoder_key(one) == key)
+        return next(one for one in encoders.list_weights() if encoder_key(one) == key)
 
 
-def _encoder_key(weights: encoders.EncoderWeights) -> str:
+def encoder_key(weights: encoders.EncoderWeights) -> str:
+    """Return what the weights of an encoder are called among everything that can be fetched."""
     return f"{ENCODER_PREFIX}{weights.encoder}-{weights.variant}"
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from resvae_core.config import PROJECT_ROOT, data_folder, state_folder
+from resvae_core.database import DATABASE_VARIABLE, absolute_url
 from resvae_core.jobs import store
 from resvae_core.jobs.locks import try_lock
 from resvae_core.jobs.processes import JOB_VARIABLE
@@ -16,6 +17,16 @@ from resvae_core.jobs.record import Lane
 WORKERS_VARIABLE = "RESVAE_WORKERS"
 EXTERNAL = "external"
 """Value that says that workers are services of their own: this program starts none."""
+PLACES = (
+    "RESVAE_DATA",
+    "RESVAE_MODELS",
+    "RESVAE_INBOX",
+    "RESVAE_ENCODERS",
+    "RESVAE_ARTIFACTS",
+    "RESVAE_GENE_SETS",
+    "RESVAE_DATA_SOURCES",
+)
+"""Variables that name a folder or a file."""
 
 # Started by a process that ends at once: whoever asked for a worker is not its parent, so nothing
 # of it stays behind as a zombie, and it does not end with a terminal or a server.
@@ -52,7 +63,7 @@ def start_worker(lane: Lane, device: str = "") -> None:
     subprocess.run(
         [sys.executable, "-S", "-c", _DETACH, str(errors.absolute()), *command],
         cwd=PROJECT_ROOT,
-        env=_environment(),
+        env=environment(),
         check=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -60,11 +71,18 @@ def start_worker(lane: Lane, device: str = "") -> None:
     )
 
 
-def _environment() -> dict[str, str]:
-    """Return this process's environment with folders that do not depend on where it runs."""
-    environment = {name: value for name, value in os.environ.items() if name != JOB_VARIABLE}
-    environment["RESVAE_STATE"] = str(state_folder().absolute())
-    data = data_folder()
-    if data is not None:
-        environment["RESVAE_DATA"] = str(Path(data).absolute())
-    return environment
+def environment() -> dict[str, str]:
+    """Return this process's environment with places that do not depend on the working folder.
+
+    Workers, and the processes of jobs, work in the folder of the project.
+    """
+    same = {name: value for name, value in os.environ.items() if name != JOB_VARIABLE}
+    same["RESVAE_STATE"] = str(state_folder().absolute())
+    if (data := data_folder()) is not None:
+        same["RESVAE_DATA"] = str(data)
+    for name in PLACES:
+        if same.get(name):
+            same[name] = str(Path(same[name]).absolute())
+    if same.get(DATABASE_VARIABLE):
+        same[DATABASE_VARIABLE] = absolute_url(same[DATABASE_VARIABLE])
+    return same

@@ -80,7 +80,7 @@ class Watch:
         return JobError(
             f"The job used {used:.1f} GB of memory; its limit is {self._limits.memory_gb:g} GB.",
             remedy="Raise the memory limit of jobs in the settings, or use fewer worker "
-            "processes; then start it again.",
+            "processes; then resume it: it goes on from where it was.",
         )
 
     def _space(self) -> JobError | None:
@@ -91,7 +91,7 @@ class Watch:
             return JobError(
                 f"The job wrote {used:.1f} GB; its limit is {self._limits.disk_gb:g} GB.",
                 remedy="Raise the disk limit of jobs in the settings, or give it less to do; then "
-                "start it again.",
+                "resume it: it goes on from where it was.",
             )
         if free >= FREE_GB:
             return None

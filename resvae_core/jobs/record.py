@@ -33,6 +33,11 @@ class Limits:
     memory_gb: float
     disk_gb: float
 
+    @property
+    def words(self) -> str:
+        """The limits for people."""
+        return f"{self.hours:g} h, {self.memory_gb:g} GB of memory, {self.disk_gb:g} GB of disk"
+
 
 @dataclass(frozen=True)
 class LogLine:

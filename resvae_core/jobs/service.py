@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from resvae_core.access.audit import as_subject, record
 from resvae_core.access.roles import Actor, require
 from resvae_core.config import state_folder
 from resvae_core.database import saying_when_away
-from resvae_core.errors import ConfigError, JobError
+from resvae_core.errors import CatalogError, ConfigError, JobError
 from resvae_core.jobs import recovery, store
 from resvae_core.jobs.launch import start_missing_workers
 from resvae_core.jobs.lines import one_line
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RESUMABLE: tuple[State, ...] = ("interrupted", "failed", "cancelled")
+DAY_SECONDS = 86_400
 
 
 @saying_when_away()
@@ -100,15 +102,20 @@ def cancel(job_id: str, *, actor: Actor) -> JobRecord:
 def resume(job_id: str, *, actor: Actor) -> JobRecord:
     """Queue a job again that was interrupted, cancelled or failed; it goes on where it was.
 
+    What it may use from now on is what the settings say now.
+
     Raises
     ------
     AccessError, CatalogError
         If the actor may not do this, or there is no such job.
+    ConfigError
+        If the settings cannot be read.
     JobError
         If it waits, runs or is done, or another job that does the same waits or runs.
     """
+    limits = default_limits()
     _allow(job_id, actor, "job.resumed", RESUMABLE)
-    if not store.queue_again(job_id, RESUMABLE):
+    if not store.queue_again(job_id, RESUMABLE, limits=limits):
         state = store.read(job_id).state
         raise JobError(
             f"The job is {state}; only what was interrupted, cancelled or failed can be resumed.",
@@ -135,6 +142,66 @@ def forget(job_id: str, *, actor: Actor) -> None:
             f"The job is {store.read(job_id).state}; only a finished one can be removed.",
             remedy="Cancel it first.",
         )
+
+
+@saying_when_away()
+def forget_old(days: float, *, actor: Actor) -> list[str]:
+    """Remove every job that ended longer ago than that, with its log, curves and files.
+
+    Jobs that were interrupted, failed or were cancelled are among them. One that cannot be removed
+    does not keep the others.
+
+    Parameters
+    ----------
+    days
+        Since they ended.
+    actor
+        Who asks.
+
+    Returns
+    -------
+    list
+        The ids of those that were removed.
+
+    Raises
+    ------
+    AccessError
+        If the actor may not remove one of them.
+    JobError
+        If some could not be removed, after all others were.
+    """
+    removed: list[str] = []
+    refused: list[tuple[str, JobError | CatalogError]] = []
+    for job_id in store.ended_before(time.time() - days * DAY_SECONDS):
+        try:
+            forget(job_id, actor=actor)
+        except (JobError, CatalogError) as error:
+            refused.append((job_id, error))
+        else:
+            removed.append(job_id)
+    if refused:
+        names = ", ".join(job_id for job_id, _ in refused)
+        last = refused[-1][1]
+        raise JobError(
+            f"{len(removed)} jobs were removed, but not {names}: {last.message}",
+            remedy=last.remedy,
+        ) from last
+    return removed
+
+
+@saying_when_away()
+def await_word(job_id: str) -> None:
+    """Wait until it is known whether a running job's worker lives, half a minute at most.
+
+    A job whose worker does not is taken from it, and goes on by itself where the settings say so.
+    """
+    recovery.watch(job_id)
+
+
+@saying_when_away()
+def is_elsewhere(job_id: str) -> bool:
+    """Tell whether a job runs on another machine, or in another container, by its record."""
+    return recovery.is_elsewhere(job_id)
 
 
 @saying_when_away()
@@ -184,7 +251,8 @@ def job_curve(job_id: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns n (order of arrival), series, epoch, name, value (NaN where it was not finite).
+        Columns n (order of arrival), series, epoch, name, value (NaN where it was not finite). Of
+        a curve with more than `store.CURVE_POINTS` points only every k-th and the last one.
     """
     import pandas as pd
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ from resvae_core.compute import DEVICE_VARIABLE
 from resvae_core.config import PROJECT_ROOT, state_folder
 from resvae_core.database import is_unreachable
 from resvae_core.errors import AuditError, JobError
-from resvae_core.jobs import processes, store
+from resvae_core.jobs import launch, processes, store
 from resvae_core.jobs.lease import Lease
 from resvae_core.jobs.limits import Watch
 from resvae_core.jobs.lines import one_line
@@ -40,6 +41,7 @@ GRACE_SECONDS = 0.7
 LEAVE_SECONDS = 10.0
 """Time for a process to end after its task did."""
 RETRY_SECONDS = 0.5
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 Result = TypeVar("Result")
 Reason = Literal["cancel", "leave", "lost"]
@@ -59,13 +61,19 @@ class Supervisor:
     def __init__(self, held: store.Claim, is_leaving: Callable[[], bool]) -> None:
         self._held, self._is_leaving = held, is_leaving
         self._folder = state_folder().absolute() / "jobs" / held.id
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._last = store.News()  # what the task told and was not written while it ran
         self._reason: Reason | JobError | None = None
         self._poll = self._written = time.monotonic()
 
     def run(self) -> None:
         """Run the task to its end, and write down how it ended."""
-        self._child = _start(self._held, self._folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._child = _start(self._held, self._folder)
+        except OSError as error:
+            with contextlib.suppress(store.LostJobError):
+                self._fail(*_refusal(error))
+            return
         assert self._child.stdout is not None
         self._mailbox = Mailbox(self._child.stdout)
         self._watch = Watch(self._held.record.limits, self._child.pid, self._folder)
@@ -74,10 +82,8 @@ class Supervisor:
                 self._wait()
         finally:
             self._end()
-        try:
+        with contextlib.suppress(store.LostJobError):
             self._conclude()
-        except store.LostJobError:
-            return
 
     def _wait(self) -> None:
         """Wait until the process ends, or until there is a reason to end it."""
@@ -130,11 +136,13 @@ class Supervisor:
                 self._child.wait(GRACE_SECONDS)
         if hasattr(os, "killpg") and self._child.poll() is None:
             os.killpg(self._child.pid, signal.SIGKILL)
-        processes.end_all_of(self._held.id)
+        processes.end_all_of(self._held.id, self._held.attempt)
         self._child.wait()
         self._mailbox.close(GRACE_SECONDS)
+        self._last = self._mailbox.take()
         assert self._child.stdin is not None
-        self._child.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it ended before it had read all of it
+            self._child.stdin.close()
 
     def _conclude(self) -> None:
         outcome = self._mailbox.outcome or {}
@@ -167,7 +175,7 @@ class Supervisor:
         result: Mapping[str, Any] | None = None,
         error: tuple[str, str] | None = None,
     ) -> None:
-        news = self._mailbox.take()
+        news = self._last
         try:
             self._insist(lambda: self._record(state))
         except AuditError as refused:
@@ -184,8 +192,7 @@ class Supervisor:
             why = one_line(lost)  # the workers of its engine
         else:
             why = f"Its process ended early ({_words(self._child.returncode)})."
-        news = self._mailbox.take()
-        self._insist(lambda: store.keep(self._held, news))
+        self._insist(lambda: store.keep(self._held, self._last))
         resume = may_resume()
         self._insist(lambda: store.interrupt(self._held.id, self._held.token, why, resume=resume))
 
@@ -213,7 +220,7 @@ class Supervisor:
 
 def _start(held: store.Claim, folder: Path) -> subprocess.Popen[bytes]:
     """Start the process of an attempt and tell it what to do."""
-    environment = os.environ | {processes.JOB_VARIABLE: held.id}
+    environment = launch.environment() | processes.label(held.id, held.attempt)
     if held.record.device:
         environment[DEVICE_VARIABLE] = held.record.device
     child = subprocess.Popen(
@@ -236,9 +243,22 @@ def _start(held: store.Claim, folder: Path) -> subprocess.Popen[bytes]:
     }
     assert child.stdin is not None
     # it stays open: its end tells the child that this process is gone
-    child.stdin.write(json.dumps(work).encode() + b"\n")
-    child.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # it has ended already: seen by whoever waits for it
+        child.stdin.write(json.dumps(work).encode() + b"\n")
+        child.stdin.flush()
     return child
+
+
+def _refusal(error: OSError) -> tuple[str, str]:
+    """Return message and remedy for a job that could not even be started, without any path."""
+    why = error.strerror or type(error).__name__
+    remedy = (
+        "Make room on the disk of the state folder, for example with `jobs forget`"
+        if error.errno in NO_ROOM
+        else "See that the worker may write to the state folder (RESVAE_STATE), and that its "
+        "machine has memory and processes left"
+    )
+    return f"The job could not be started ({why}).", f"{remedy}; then resume it."
 
 
 def _words(code: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from resvae_core.access.audit import as_subject
 from resvae_core.config import data_folder
 from resvae_core.durable_files import writing
-from resvae_core.errors import ConfigError
+from resvae_core.errors import ConfigError, InputDataError
 from resvae_core.jobs.audit_lines import record_in_job
 from resvae_core.jobs.context import JobContext
+from resvae_core.jobs.sources import code_digest
 from resvae_core.jobs.tasks import Task
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ N_GENES = 40
 """Genes with the largest mean attribution that are kept."""
 RESULT_FILE = "attributions.parquet"
 ARGUMENTS = ("cohort", "drug", "model", "set_digest")
+EXPRESSION = "expression"
+"""Under which name the job records the digest of the cohort's expression (`Expression.digest`)."""
 
 
 def check(arguments: dict[str, Any]) -> None:
@@ -53,7 +58,8 @@ def title(arguments: dict[str, Any]) -> str:
 def attribute_cohort(context: JobContext) -> dict[str, Any]:
     """Explain every patient of a cohort, a few at a time, and keep the genes that count.
 
-    Chunks that an earlier attempt finished are not computed again. The table in the job's folder
+    Chunks that an earlier attempt finished are not computed again, unless the cohort or the program
+    is another one by now: then all of them are. The table in the job's folder
     has the columns sample, gene, value (log2(TPM + 1)), attribution (log-odds of resistance), for
     the `N_GENES` genes with the largest mean absolute attribution, largest first.
 
@@ -65,17 +71,19 @@ def attribute_cohort(context: JobContext) -> dict[str, Any]:
     Raises
     ------
     InputDataError, ExpressionUnitsError
-        If the cohort is not installed, or only as z-scores.
+        If the cohort is not installed, or only as z-scores, or is installed anew meanwhile.
     """
     import pandas as pd
 
     _record(context)
     context.report(step="Loading the cohort")
+    _expression.cache_clear()
     expression = _expression(context.arguments["cohort"])
-    parts = context.folder / "parts"
-    parts.mkdir(parents=True, exist_ok=True)
+    digest = expression.digest()
+    context.describe(data_digests={EXPRESSION: digest})
+    parts = _folder_of_parts(context.folder, digest)
     starts = list(range(0, len(expression.samples), CHUNK))
-    _explain_missing(context, [start for start in starts if not _part(parts, start).is_file()])
+    _explain_missing(context, parts, len(expression.samples), starts, digest)
     found = pd.concat([pd.read_parquet(_part(parts, start)) for start in starts])
     table = _tidy(found, expression)
     _write(table, context.folder / RESULT_FILE)
@@ -89,14 +97,27 @@ def _record(context: JobContext) -> None:
 
 
 def explain_chunk(start: int, arguments: dict[str, str]) -> pd.DataFrame:
-    """Explain `CHUNK` patients from one on; return samples × genes, log-odds of resistance."""
+    """Explain `CHUNK` patients from one on; return samples × genes, log-odds of resistance.
+
+    Parameters
+    ----------
+    start
+        Number of the first patient, from 0.
+    arguments
+        Of the job, and the digest of the cohort's expression (`EXPRESSION`).
+
+    Raises
+    ------
+    InputDataError
+        If the cohort is another one by now.
+    """
     import pandas as pd
 
     from resvae_core.compute import one_thread
     from resvae_core.explain.attribution import attribution_matrix
     from resvae_core.tables import Expression
 
-    expression = _expression(arguments["cohort"])
+    expression = _expression_as_begun(arguments["cohort"], arguments[EXPRESSION])
     model_set = _model_set(arguments["set_digest"], arguments["model"])
     model = model_set.model(arguments["model"])
     some = Expression(expression.values.iloc[start : start + CHUNK])
@@ -105,19 +126,45 @@ def explain_chunk(start: int, arguments: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(found, index=some.samples, columns=list(model.genes_))
 
 
-def _explain_missing(context: JobContext, missing: list[int]) -> None:
+def _folder_of_parts(folder: Path, digest: str) -> Path:
+    """Return where parts lie, named by what decides them; remove those of anything else."""
+    decisive = hashlib.sha256(f"{digest} {code_digest()}".encode()).hexdigest()
+    parts = folder / f"parts-{decisive[:16]}"
+    for left in folder.glob("parts*"):
+        if left != parts:
+            shutil.rmtree(left)
+    parts.mkdir(parents=True, exist_ok=True)
+    return parts
+
+
+def _explain_missing(
+    context: JobContext, parts: Path, total: int, starts: list[int], digest: str
+) -> None:
     from resvae_core.engine.engine import open_engine
 
-    total = len(_expression(context.arguments["cohort"]).samples)
+    missing = [start for start in starts if not _part(parts, start).is_file()]
+    shared = context.arguments | {EXPRESSION: digest}
     done = total - sum(min(CHUNK, total - start) for start in missing)
     context.report(step="Explaining patients", done=done, total=total)
     # starting workers takes longer than to explain a few patients here
     with open_engine("serial") if len(missing) <= FEW_CHUNKS else context.engine() as engine:
-        for place, table in engine.map(explain_chunk, missing, shared=context.arguments):
-            _write(table, _part(context.folder / "parts", missing[place]))
+        for place, table in engine.map(explain_chunk, missing, shared=shared):
+            _write(table, _part(parts, missing[place]))
             done += len(table)
             context.report(done=done)
-    _expression.cache_clear()
+
+
+def _expression_as_begun(cohort: str, digest: str) -> Expression:
+    """Return what the job began with; a worker may still hold what an earlier job began with."""
+    for _ in range(2):
+        expression = _expression(cohort)
+        if expression.digest() == digest:
+            return expression
+        _expression.cache_clear()
+    raise InputDataError(
+        f"The cohort {cohort} was installed anew while it was explained.",
+        remedy="Resume the job: every patient is then explained from the new data.",
+    )
 
 
 @lru_cache(maxsize=1)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from resvae_core.config import data_folder
-from resvae_core.errors import ArtifactError, ConfigError, InputDataError
+from resvae_core.errors import ArtifactError, ConfigError
 from resvae_core.jobs.context import JobContext
+from resvae_core.jobs.sources import code_digest
 from resvae_core.jobs.tasks import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from resvae_core.registry.evidence import Evidence
     from resvae_core.registry.library import SetEntry
 
+KEPT = "findings"
+"""Folder of finished steps below the job's own."""
 N_OTHER_STEPS = 7
 """Steps of `evidence_run.build_evidence` beside the cohorts, each of which is one."""
 
@@ -25,15 +30,17 @@ def check(arguments: dict[str, Any]) -> None:
     Raises
     ------
     ConfigError
-        If the set is not named, is the shipped one, or lacks drugs that the findings are about.
+        If the set is not named or is the shipped one, or lacks what the findings are computed with.
     CatalogError
         If there is no such set.
     InputDataError
-        If there are no data, or cohorts are not installed.
+        If data are missing: every problem is named, with its remedy.
+    ArtifactError
+        If the set cannot be read.
     """
-    entry = _set_of(arguments)
-    _require_cohorts(_data())
-    _require_drugs(entry)
+    from resvae_core.registry.evidence_needs import require_needs
+
+    require_needs(data_folder(), _set_of(arguments).folder)
 
 
 def title(arguments: dict[str, Any]) -> str:
@@ -42,30 +49,42 @@ def title(arguments: dict[str, Any]) -> str:
 
 
 def run(context: JobContext) -> dict[str, Any]:
-    """Compute every table of the evidence and put it beside the set, whole or not at all.
+    """Compute the tables of the evidence and put them beside the set, all or none of them.
 
     Returns
     -------
     dict
-        ``set`` and ``tables``, how many were made. What an earlier attempt completed is kept.
+        ``set``, and ``tables``, how many were made; the log says which were left out, and why.
+        What an earlier attempt completed is kept, step by step.
     """
-    from resvae_core.registry.evidence import TABLES, save_evidence
+    check(context.arguments)
+    entry, data = _set_of(context.arguments), data_folder()
+    assert data is not None, "it was checked"
+    found = _evidence_of(entry) or _compute(context, entry, data)
+    shutil.rmtree(context.folder / KEPT, ignore_errors=True)  # nothing goes on from here
+    return {"set": entry.id, "tables": len(found.digests)}
+
+
+def _compute(context: JobContext, entry: SetEntry, data: Path) -> Evidence:
+    from resvae_core.registry.evidence import describe_evidence, save_evidence
     from resvae_core.registry.evidence_run import build_evidence, cohort_sizes
+    from resvae_core.registry.evidence_steps import KeptSteps, run_key
     from resvae_core.registry.store import load_model_set
 
-    check(context.arguments)
-    entry, data = _set_of(context.arguments), _data()
-    if not _is_there(entry):
-        tables = build_evidence(data, load_model_set(entry.folder), report=_steps(context))
-        context.report(step="Saving the findings")
-        save_evidence(
-            tables,
-            model_set=entry.name,
-            created=datetime.now(UTC).date().isoformat(),
-            cohorts=cohort_sizes(tables),
-            folder=entry.folder,
-        )
-    return {"set": entry.id, "tables": len(TABLES)}
+    model_set = load_model_set(entry.folder)
+    keep = KeptSteps(context.folder / KEPT / run_key(model_set.digest, data, code_digest()))
+    found = build_evidence(data, model_set, report=_steps(context), keep=keep)
+    context.report(step="Saving the findings")
+    save_evidence(
+        found.tables,
+        model_set=model_set.name,
+        set_digest=model_set.digest,
+        created=datetime.now(UTC).date().isoformat(),
+        cohorts=cohort_sizes(found.tables),
+        left_out=found.left_out,
+        folder=entry.folder,
+    )
+    return describe_evidence(entry.folder)
 
 
 def _steps(context: JobContext) -> Any:
@@ -80,15 +99,14 @@ def _steps(context: JobContext) -> Any:
     return report
 
 
-def _is_there(entry: SetEntry) -> bool:
-    """Tell whether the set has findings of its own already."""
+def _evidence_of(entry: SetEntry) -> Evidence | None:
+    """Return what findings the set has already; None where it has none of its own."""
     from resvae_core.registry.evidence import describe_evidence
 
     try:
-        describe_evidence(entry.folder)
+        return describe_evidence(entry.folder)
     except ArtifactError:
-        return False
-    return True
+        return None
 
 
 def _set_of(arguments: dict[str, Any]) -> SetEntry:
@@ -108,44 +126,6 @@ def _set_of(arguments: dict[str, Any]) -> SetEntry:
             "findings.",
         )
     return find_set(str(arguments["set"]))
-
-
-def _require_cohorts(data: Path) -> None:
-    from resvae_core.data.cohorts import list_cohorts
-    from resvae_core.data.transfer_drugs import TRANSFER_COHORTS
-
-    installed = list_cohorts(data)
-    missing = [code for code in TRANSFER_COHORTS if code not in installed]
-    if missing:
-        raise InputDataError(
-            f"The findings are about {', '.join(TRANSFER_COHORTS)}; {', '.join(missing)} is not "
-            "installed.",
-            remedy="Fetch the cohorts first.",
-        )
-
-
-def _require_drugs(entry: SetEntry) -> None:
-    from resvae_core.data.transfer_drugs import load_transfer_drugs
-    from resvae_core.registry.store import list_cards
-
-    known = set(list_cards(entry.folder)[0].document["drugs"])
-    asked = {drug.drug for drugs in load_transfer_drugs().values() for drug in drugs}
-    if missing := sorted(asked - known):
-        raise ConfigError(
-            f"The model set {entry.id} was not trained on {', '.join(missing)}, which the findings "
-            "are about.",
-            remedy="Train a set with all drugs.",
-        )
-
-
-def _data() -> Path:
-    data = data_folder()
-    if data is None:
-        raise InputDataError(
-            "There is no data folder, so there are no cohorts to look at.",
-            remedy="Fetch the cohorts, or set RESVAE_DATA.",
-        )
-    return data
 
 
 EVIDENCE = Task(

@@ -139,7 +139,10 @@ def _is(value: object, expected: str) -> bool:
 
 
 def run(context: JobContext) -> dict[str, Any]:
-    """Score, or go on where an earlier attempt stopped."""
+    """Score, or go on where an earlier attempt stopped.
+
+    What an attempt with another input or program left is removed: parts of two would be mixed.
+    """
     from resvae_core.registry.batch_scoring import score_cohort
 
     request = to_request(context.arguments, context.folder)
@@ -147,9 +150,12 @@ def run(context: JobContext) -> dict[str, Any]:
     def report(step: str, done: int, total: int) -> None:
         context.report(step=step, done=done, total=total)
 
+    def anew(reason: str) -> None:
+        context.log(f"Scores anew: {reason}")
+
     audited = partial(record_scoring, by=context)
     with context.engine() as engine:
-        scored = score_cohort(request, engine, planned=audited, report=report)
+        scored = score_cohort(request, engine, planned=audited, report=report, anew=anew)
     digests = {f"file {k + 1}": digest for k, digest in enumerate(scored.input_digests)}
     context.describe(data_digests=digests)
     context.log(f"{scored.rows:,} rows in {scored.parts:,} parts.")

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from resvae_core.access.audit import as_subject
 from resvae_core.config import data_folder
 from resvae_core.durable_files import write_json
 from resvae_core.errors import ArtifactError, CatalogError, InputDataError
-from resvae_core.jobs.audit_lines import record_in_job
+from resvae_core.jobs.audit_lines import record_added
 from resvae_core.jobs.context import JobContext
+from resvae_core.jobs.queue_watch import are_external
 from resvae_core.jobs.tasks import Task
+from resvae_core.settings import device_for, load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from resvae_core.registry.candidate_run import Log, Report
+    from resvae_core.registry.gates import Gate
     from resvae_core.registry.library import SetEntry
+    from resvae_core.registry.training_request import Problem, TrainingRequest
 
 ADDED_FILE = "candidate.json"
 """Says which set a run has added to the library: a later attempt adds no other."""
@@ -32,9 +38,17 @@ def check(arguments: dict[str, Any]) -> None:
     ConfigError
         Naming every problem with its remedy.
     """
-    from resvae_core.registry.training_request import TrainingRequest, require_request
+    from resvae_core.registry.training_request import TrainingRequest, refuse
 
-    require_request(TrainingRequest.from_arguments(arguments), data_folder())
+    refuse(find_problems(TrainingRequest.from_arguments(arguments)))
+
+
+def find_problems(request: TrainingRequest) -> list[Problem]:
+    """Find what speaks against a request as a job on the installed data."""
+    from resvae_core.registry.training_request import check_request
+
+    hours = load_settings().time_limit_hours
+    return check_request(request, data_folder(), limit_hours=hours, elsewhere=are_external())
 
 
 def title(arguments: dict[str, Any]) -> str:
@@ -64,36 +78,51 @@ def run(context: JobContext) -> dict[str, Any]:
             "There is no data folder any more.", remedy="Set RESVAE_DATA, then resume the job."
         )
     added = _added(context.folder) or _train(context, data)
-    gates = _judged(context, added, data)
+    found = hold_against_active(added, data, report=context.report, log=context.log)
+    gates: dict[str, str] = {gate.key: gate.state for gate in found}
     for name in ("evaluation", "training"):  # nothing goes on from here
         shutil.rmtree(context.folder / name, ignore_errors=True)
     return {"set": added.id, "gates": gates}
 
 
-def _judged(context: JobContext, added: SetEntry, data: Path) -> dict[str, str]:
-    """Return how the candidate stands at the gates; nothing where that cannot be asked.
+def hold_against_active(added: SetEntry, data: Path, *, report: Report, log: Log) -> list[Gate]:
+    """Measure how far a candidate moves predictions, and ask the gates.
 
     It is in the library by now: an active set that shares no drug with it, or that is damaged,
     must not make a failure of hours of training.
+
+    Parameters
+    ----------
+    added
+        The candidate.
+    data
+        Folder of installed data.
+    report, log
+        Told how far this is, and in words what was left out and how the candidate stands.
+
+    Returns
+    -------
+    list[Gate]
+        None where they cannot be asked.
     """
     from resvae_core.registry.drift import write_drift
     from resvae_core.registry.gates import check_gates
     from resvae_core.registry.library import active_set
 
     try:
-        context.report(step="How far predictions move", done=0, total=2)
+        report(step="How far predictions move", done=0, total=2)
         active = active_set()
         if set(_drugs(added)) & set(_drugs(active)):
             write_drift(added, active, data)
         else:
-            context.log("It shares no drug with the active set: no drift is computed.")
-        context.report(step="Asking the gates", done=1, total=2)
-        gates: dict[str, str] = {gate.key: gate.state for gate in check_gates(added, active)}
+            log("It shares no drug with the active set: no drift is computed.")
+        report(step="Asking the gates", done=1, total=2)
+        gates = check_gates(added, active)
     except ArtifactError as error:
-        context.log(f"It was not held against the active set: {error.message} {error.remedy}")
-        return {}
-    context.log(f"Candidate {added.id}: {_counted(gates)}.")
-    context.report(done=2, total=2)
+        log(f"It was not held against the active set: {error.message} {error.remedy}")
+        return []
+    log(f"Candidate {added.id}: {_counted(gates)}.")
+    report(done=2, total=2)
     return gates
 
 
@@ -111,7 +140,7 @@ def _train(context: JobContext, data: Path) -> SetEntry:
     from resvae_core.registry.training_request import TrainingRequest, workers_for
 
     request = TrainingRequest.from_arguments(context.arguments)
-    context.log(f"Computing on: {prefer_device(request.device)}.")
+    context.log(f"Computing on: {prefer_device(device_for(request.device))}.")
     with context.engine(workers_for(request, data, context.memory_gb)) as engine:
         context.log(f"Engine: {engine.name}, {engine.n_workers} at a time.")
         staged = train_candidate(
@@ -123,9 +152,8 @@ def _train(context: JobContext, data: Path) -> SetEntry:
             log=context.log,
             describe=context.describe,
         )
-    added = add_candidate(staged, origin=context.id)
-    subject = as_subject("set", added.id)
-    record_in_job(context, "set.added", model_set=added.digest, subject=subject)
+    recorded = partial(record_added, by=context)
+    added = add_candidate(staged, origin=context.id, before_add=recorded)
     write_json(context.folder / ADDED_FILE, {"set": added.id})
     return added
 
@@ -141,10 +169,10 @@ def _added(folder: Path) -> SetEntry | None:
         return None
 
 
-def _counted(gates: Mapping[str, str]) -> str:
+def _counted(gates: Sequence[Gate]) -> str:
+    counts = Counter[str](gate.state for gate in gates)
     states = ("passed", "failed", "not assessable")
-    counts = {state: list(gates.values()).count(state) for state in states}
-    return ", ".join(f"{n} gates {state}" for state, n in counts.items() if n)
+    return ", ".join(f"{counts[state]} gates {state}" for state in states if counts[state])
 
 
 TRAIN = Task(

@@ -124,14 +124,16 @@ def _device_lock(device: str) -> Iterator[bool]:
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """Wait a moment where the database is away, rather than end."""
+    """Wait a moment where the database is away, rather than end; for nothing else."""
     try:
         yield
     except DBAPIError as error:
         if not is_unreachable(error):
             raise
         time.sleep(RETRY_SECONDS)
-    except ConfigError:
+    except ConfigError as error:
+        if not isinstance(error.__cause__, DBAPIError):  # not what `saying_when_away` raises
+            raise
         time.sleep(RETRY_SECONDS)
 
 

@@ -8,6 +8,8 @@ set under the same paths.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from typing import Any
 
 from resvae_core import __version__
 from resvae_core.compute import peak_memory
+from resvae_core.config import CATALOG
 from resvae_core.data.cancer_types import find_cancer_type
 from resvae_core.data.drugs import find_drug
 from resvae_core.data.expression_parquet import Cohort, NamesDigest, Piece, open_cohort
@@ -27,6 +30,8 @@ from resvae_core.engine.engine import Engine, emit
 from resvae_core.errors import ArtifactError, ConfigError, InputDataError, UnknownDrugError
 from resvae_core.models.base import TUMOURS
 from resvae_core.models.model_set import ModelSet
+from resvae_core.registry.card import library_versions
+from resvae_core.registry.checkpoints import code_digest
 from resvae_core.registry.description import active_set_folder
 from resvae_core.registry.score_folder import (
     MANIFEST,
@@ -47,6 +52,12 @@ CHUNK = 8_192
 """Samples in a part."""
 BATCH, MOST_PAIRS = 1_024, 2_048
 """Samples in memory at a time, and samples × models: a part's row groups hold so many."""
+
+CODE = (
+    *("compute.py", "tables.py", "data", "features", "networks", "encoders", "models"),
+    *("registry/batch_scoring.py", "registry/score_folder.py", "registry/store.py"),
+)
+"""What decides how a cohort is scored; every other part may change under a stopped run."""
 
 Planned = Callable[[ScorePlan], None]
 """Called with what is about to be scored."""
@@ -179,6 +190,7 @@ def score_cohort(
     *,
     planned: Planned | None = None,
     report: Report | None = None,
+    anew: Callable[[str], None] | None = None,
 ) -> Scored:
     """Score a cohort, or what an earlier run has left of it.
 
@@ -193,6 +205,8 @@ def score_cohort(
         raises ends the run.
     report
         Told how far it is; an error that it raises ends the run, which can be taken up again.
+    anew
+        As `ScoreFolder.begin` takes it.
 
     Raises
     ------
@@ -216,7 +230,7 @@ def score_cohort(
     with folder.held():
         if planned is not None:
             planned(plan)
-        folder.begin(plan, _now())
+        folder.begin(plan, _now(), anew=anew)
         tell("Checking parts that are there", 0, 0)
         job = Job(cohort, plan, folder.path, set_folder)
         reports = _write_parts(job, folder, _made_before(folder, job), engine, tell)
@@ -382,6 +396,7 @@ def _plan(request: ScoringRequest, contents: SetContents, cohort: Cohort) -> Sco
     ]
     return ScorePlan(
         software=__version__,
+        program=program_digest(),
         input={"files": files, "samples": cohort.n_samples, "genes": len(cohort.columns)},
         model_set={"name": contents.name, "digest": contents.digest},
         models=models,
@@ -391,6 +406,14 @@ def _plan(request: ScoringRequest, contents: SetContents, cohort: Cohort) -> Sco
         chunk=request.chunk,
         parts=tuple(parts),
     )
+
+
+def program_digest() -> str:
+    """Return the SHA-256 (hex) of what scores: code, encoders' weights, catalogue and libraries."""
+    catalog = {path.name: file_digest(path) for path in sorted(CATALOG.iterdir()) if path.is_file()}
+    libraries = {name: found for name, found in library_versions().items() if name != "resvae"}
+    decisive = json.dumps([code_digest(CODE), catalog, libraries])
+    return hashlib.sha256(decisive.encode()).hexdigest()
 
 
 def _choose_models(request: ScoringRequest, contents: SetContents) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,7 +96,9 @@ class ScorePlan:
     Parameters
     ----------
     software
-        Version of this program.
+        Version of this program, for readers: another version may go on with the folder.
+    program
+        SHA-256 (hex) of all in the program that decides what is scored and how parts are written.
     input
         ``files`` (name, samples, bytes, sha256), ``samples`` and ``genes`` (how many are read).
     model_set
@@ -112,6 +114,7 @@ class ScorePlan:
     """
 
     software: str
+    program: str
     input: dict[str, Any]
     model_set: dict[str, str]
     models: tuple[str, ...]
@@ -161,28 +164,36 @@ class ScoreFolder:
         with only_one(self.path / LOCK, what="score into this folder", wait_seconds=LOCK_SECONDS):
             yield
 
-    def begin(self, plan: ScorePlan, created: str) -> None:
+    def begin(
+        self, plan: ScorePlan, created: str, *, anew: Callable[[str], None] | None = None
+    ) -> None:
         """Lay the folder, which is held, out for a plan; or go on with what has the same plan.
+
+        Parameters
+        ----------
+        anew
+            For a folder that belongs to one job alone: what another plan left in it is removed, and
+            this is told why. None: it is refused.
 
         Raises
         ------
         ConfigError
             If the folder holds something else.
+        ArtifactError
+            As `document`.
         """
-        if not (self.path / MANIFEST).is_file():
-            self._require_empty()
-            document = {"schema_version": SCHEMA_VERSION, "created": created, "finished": None}
-            self._write({**document, **plan.to_document()})
-            return
-        found, expected = self.document(), plan.to_document()
-        other = [name for name, value in expected.items() if found.get(name) != value]
-        if other:
-            # parts follow from the rest
-            names = ", ".join(name.replace("_", " ") for name in other[:-1] or other)
-            raise ConfigError(
-                f"The folder {self.path.name!r} holds scores of another run: not the same {names}.",
-                remedy="Choose another folder, or remove this one if its scores are not needed.",
-            )
+        if (self.path / MANIFEST).is_file():
+            try:
+                self._require_same(plan)
+                return
+            except (ArtifactError, ConfigError) as error:
+                if anew is None:
+                    raise
+                anew(error.message)
+            self._clear()
+        self._require_empty()
+        document = {"schema_version": SCHEMA_VERSION, "created": created, "finished": None}
+        self._write({**document, **plan.to_document()})
 
     def document(self) -> dict[str, Any]:
         """Return the manifest.
@@ -254,6 +265,25 @@ class ScoreFolder:
         document = self.document()
         if document["finished"] is not None:
             self._write({**document, "finished": None})
+
+    def _require_same(self, plan: ScorePlan) -> None:
+        found, expected = self.document(), plan.to_document()
+        del expected["software"]
+        other = [name for name, value in expected.items() if found.get(name) != value]
+        if other:
+            # parts follow from the rest
+            told = [name.replace("_", " ") for name in other if name != "parts"] or other
+            raise ConfigError(
+                f"The folder {self.path.name!r} holds scores of another run: not the same "
+                f"{', '.join(told)}.",
+                remedy="Choose another folder, or remove this one if its scores are not needed.",
+            )
+
+    def _clear(self) -> None:
+        """Remove everything but the lock, which is held; whoever is stopped half way comes back."""
+        files = [file for file in self.path.iterdir() if file.name not in (LOCK, MANIFEST)]
+        for file in (*files, self.path / MANIFEST):
+            file.unlink()
 
     def _require_empty(self) -> None:
         files = [file.name for file in self.path.iterdir()]

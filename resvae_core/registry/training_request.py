@@ -10,7 +10,7 @@ import difflib
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,13 @@ from resvae_core.config import state_folder
 from resvae_core.data.drugs import find_drug, load_drugs
 from resvae_core.data.screens import RuleName, Survey, source_files, survey
 from resvae_core.engine.engine import n_cores
-from resvae_core.errors import ConfigError, InputDataError, ResVAEError, UnknownDrugError
+from resvae_core.errors import (
+    ConfigError,
+    DeviceError,
+    InputDataError,
+    ResVAEError,
+    UnknownDrugError,
+)
 from resvae_core.models.catalog import Effort, build_model, learned_names
 from resvae_core.registry.description import describe_model_set
 from resvae_core.registry.training_estimate import (
@@ -33,9 +39,17 @@ from resvae_core.registry.training_estimate import (
     estimate_workload,
     most_workers,
 )
-from resvae_core.settings import load_settings
+from resvae_core.settings import check_value, device_for, load_settings
 
-__all__ = ["Estimate", "Problem", "TrainingRequest", "check_request", "estimate", "require_request"]
+__all__ = [
+    "Estimate",
+    "Problem",
+    "TrainingRequest",
+    "check_request",
+    "estimate",
+    "refuse",
+    "require_request",
+]
 
 Genes = Literal["panel", "genome"]
 
@@ -200,13 +214,23 @@ class TrainingRequest:
         return {k: v for k, v in found.items() if k not in ("device", "budget_hours", "name")}
 
 
-def check_request(request: TrainingRequest, data: Path | None) -> list[Problem]:
+def check_request(
+    request: TrainingRequest,
+    data: Path | None,
+    *,
+    limit_hours: float | None = None,
+    elsewhere: bool = False,
+) -> list[Problem]:
     """Find everything that speaks against a request, before anything starts.
 
     Parameters
     ----------
     data
         Folder of installed data; None where there is none.
+    limit_hours
+        When the run would be ended from outside, whatever its budget; None: never.
+    elsewhere
+        Whether other machines train, whose devices this one does not know.
 
     Returns
     -------
@@ -217,7 +241,8 @@ def check_request(request: TrainingRequest, data: Path | None) -> list[Problem]:
         *_check_name(request),
         *_check_kinds(request),
         *_check_numbers(request),
-        *_check_device(request),
+        *_check_budget(request.budget_hours, limit_hours),
+        *_check_device(request.device, elsewhere),
         *_check_drug_names(request),
     ]
     try:
@@ -237,9 +262,19 @@ def require_request(request: TrainingRequest, data: Path | None) -> None:
     Raises
     ------
     ConfigError
+        As `refuse`.
+    """
+    refuse(check_request(request, data))
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raise what names all problems, if there is one.
+
+    Raises
+    ------
+    ConfigError
         Naming all of them, each with its remedy.
     """
-    problems = check_request(request, data)
     if problems:
         raise ConfigError(
             "The training cannot start: " + " ".join(problem.message for problem in problems),
@@ -297,7 +332,8 @@ def estimate(
 def _workers(work: Workload, memory_gb: float | None = None) -> int:
     settings = load_settings()
     room = settings.memory_limit_gb if memory_gb is None else memory_gb
-    return most_workers(work, settings.n_workers or n_cores(), room)
+    wanted = 1 if settings.engine == "serial" else settings.n_workers or n_cores()
+    return most_workers(work, wanted, room)
 
 
 def _workload(request: TrainingRequest, found: Survey, n_folds_done: int = 0) -> Workload:
@@ -377,21 +413,44 @@ def _check_numbers(request: TrainingRequest) -> list[Problem]:
                 f"Use a share between {LEAST_SHARE:g} and {MOST_SHARE:g}.",
             )
         )
-    hours = request.budget_hours
+    return problems
+
+
+def _check_budget(hours: float, limit_hours: float | None) -> list[Problem]:
+    """Refuse a budget that is none, or that the limit of a job's time forestalls."""
     if not (math.isfinite(hours) and 0 < hours <= LONGEST_HOURS):
-        problems.append(
+        return [
             Problem(
                 "budget_hours",
                 f"A budget of {hours:g} hours was given.",
                 f"Use more than 0 and at most {LONGEST_HOURS:g} hours.",
             )
-        )
-    return problems
+        ]
+    if limit_hours is not None and hours >= limit_hours:
+        return [
+            Problem(
+                "budget_hours",
+                f"A budget of {hours:g} hours was given; a job that runs for {limit_hours:g} hours "
+                "is ended as failed.",
+                f"Use less than {limit_hours:g} hours, or raise the limit of a job's time in the "
+                "preferences.",
+            )
+        ]
+    return []
 
 
-def _check_device(request: TrainingRequest) -> list[Problem]:
+def _check_device(asked: str, elsewhere: bool) -> list[Problem]:
     try:
-        choose_device(request.device)
+        device = device_for(asked)
+        if elsewhere:
+            check_value("device", device)
+        else:
+            choose_device(device)
+    except DeviceError as error:
+        if asked != "auto":
+            return [Problem("device", error.message, error.remedy)]
+        remedy = "Choose 'cpu' here, or another device in the preferences (RESVAE_DEVICE wins)."
+        return [Problem("device", error.message, remedy)]
     except ResVAEError as error:
         return [Problem("device", error.message, error.remedy)]
     return []

@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
 
 from resvae_core import database
 from resvae_core.database import close_databases, create_tables, exclusive, open_database
@@ -172,9 +173,57 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path) -> None:
         create_tables(open_database(f"sqlite:///{tmp_path / 'missing' / 'test.sqlite'}"), TABLES)
 
 
-def test_unreachable_is_told_from_wrong(tmp_path) -> None:
-    engine = open_database(f"sqlite:///{tmp_path / 'none' / 'x.sqlite'}")
-    with pytest.raises(OperationalError) as caught:
-        engine.connect()
-    assert database.is_unreachable(caught.value)
-    close_databases()
+def lock(file: Path, statement: str) -> None:
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        run(file, statement)
+    finally:
+        other.close()
+
+
+def run(file: Path, *statements: str) -> None:
+    try:
+        with open_database(f"sqlite:///{file}").connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+    finally:
+        close_databases()
+
+
+FILL = "CREATE TABLE large AS SELECT zeroblob(100000)"
+
+
+@pytest.mark.parametrize(
+    ("act", "is_away"),
+    [
+        pytest.param(
+            lambda file: run(file.parent / "none" / "x", "SELECT 1"), True, id="no-folder"
+        ),
+        pytest.param(lambda file: lock(file, "CREATE TABLE t (n)"), True, id="busy"),
+        pytest.param(lambda file: run(file, "PRAGMA max_page_count = 1", FILL), True, id="full"),
+        pytest.param(
+            lambda file: (file.write_bytes(b"no database " * 99), run(file, "SELECT 1")),
+            True,
+            id="no-database",
+        ),
+        pytest.param(lambda file: run(file, "SELECT * FROM missing"), False, id="no-table"),
+        pytest.param(lambda file: run(file, "SELECT n FROM known"), False, id="no-column"),
+        pytest.param(lambda file: run(file, "SELECT"), False, id="no-sql"),
+    ],
+)
+def test_a_database_that_is_away_is_told_from_a_statement_that_is_wrong(
+    tmp_path, monkeypatch, act, is_away
+) -> None:
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0)
+    run(tmp_path / "x.sqlite", "CREATE TABLE known (name)")
+    with pytest.raises(DBAPIError) as caught:
+        act(tmp_path / "x.sqlite")
+    assert database.is_unreachable(caught.value) == is_away
+
+
+def test_a_full_disk_is_said_with_what_makes_room(tmp_path) -> None:
+    said = pytest.raises(ConfigError, match="disk of the database is full")
+    with said as caught, database.saying_when_away():
+        run(tmp_path / "x.sqlite", "PRAGMA max_page_count = 1", FILL)
+    assert "jobs forget --ended-before" in caught.value.remedy

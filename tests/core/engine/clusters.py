@@ -78,6 +78,7 @@ def _dask(*arguments: str, root: Path) -> subprocess.Popen[bytes]:
         **os.environ,
         "PYTHONPATH": f"{root}{os.pathsep}{PROJECT_ROOT}",
         "OMP_NUM_THREADS": "1",
+        "DASK_DISTRIBUTED__SCHEDULER__EVENTS_CLEANUP_DELAY": "100ms",
     }
     return subprocess.Popen(
         [sys.executable, "-m", "dask", *arguments],

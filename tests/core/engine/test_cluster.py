@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from resvae_core.config import PROJECT_ROOT
+from resvae_core.engine.cluster import RemoteWorkers
 from resvae_core.engine.engine import open_engine
+from resvae_core.engine.events import Event
 from resvae_core.engine.remote import identity, refuse_others
 from resvae_core.errors import EngineError
 from tests.core.engine import items
@@ -56,6 +58,39 @@ def test_work_that_nobody_waits_for_any_more_ends_on_the_worker(
         started = time.monotonic()
         assert dict(engine.map(items.alone, [1, 2, 3, 4])) == {0: 1, 1: 4, 2: 9, 3: 16}
         assert time.monotonic() - started < 40  # 60 if it went on
+
+
+def test_computations_of_one_client_hear_their_own_events_and_leave_none_with_the_scheduler(
+    running: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESVAE_SCHEDULER", running.address)
+    running.wait_for_workers(2)
+    heard: dict[str, set[int]] = {"first": set(), "second": set()}
+
+    def hear(name: str) -> Callable[[int, Event], None]:
+        return lambda index, event: heard[name].add(event["item"])
+
+    with open_engine() as engine:
+        first = engine.map(items.telling, [1, 2], on_event=hear("first"))
+        assert next(first)[1] in (1, 2)
+        assert sorted(engine.map(items.telling, [3], on_event=hear("second"))) == [(0, 3)]
+        list(first)
+    assert heard == {"first": {1, 2}, "second": {3}}
+    wait_until_forgotten(running)
+
+
+def wait_until_forgotten(running: Cluster) -> None:
+    """Wait until the scheduler keeps no event that an item emitted."""
+    workers = RemoteWorkers(running.address)
+    try:
+        client = workers.connect(1)
+        deadline = time.monotonic() + 20
+        # Dask tells events of its own, under topics of its own
+        while kept := [n for n, told in client.get_events().items() if "'series'" in repr(told)]:
+            assert time.monotonic() < deadline, f"the scheduler keeps {kept}"
+            time.sleep(0.1)
+    finally:
+        workers.close()
 
 
 def test_workers_with_more_threads_or_other_code_are_refused(

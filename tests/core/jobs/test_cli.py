@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
 from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.cli.main import USER_ERROR, main
 from resvae_core.config import PROJECT_ROOT
-from resvae_core.jobs import service, store
+from resvae_core.jobs import recovery, service, store
 from tests.core.jobs.conftest import run_task, wait_for_end, wait_until
 
 pytestmark = [
@@ -61,6 +63,60 @@ def test_a_job_is_cancelled_resumed_and_forgotten(capsys, no_workers) -> None:
     say(capsys, "cancel", job.id)
     say(capsys, "forget", job.id)
     assert say(capsys, "list") == ""
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker of another host be given up soon."""
+    monkeypatch.setattr(recovery, "LEASE_SECONDS", 0.5)
+    monkeypatch.setattr(recovery, "WATCH_SECONDS", 0.05)
+
+
+@pytest.mark.parametrize(("act", "state"), [("cancel", "cancelled"), ("resume", "queued, place 1")])
+def test_a_job_whose_worker_elsewhere_is_gone_can_be_cancelled_and_resumed(
+    capsys, no_workers, hasty, act, state
+) -> None:
+    job = service.submit("parts", {"parts": 1, "seconds": 0}, actor=COMMAND_LINE)
+    store.claim("scoring", store.Worker("elsewhere", 1, "1"))
+    with pytest.raises(SystemExit) as ended:
+        main(["jobs", act, job.id])
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (0, f"{state}\n")
+    assert "Its worker is not of this machine, or was not: looking for up to 30" in said.err
+
+
+def test_a_job_whose_worker_elsewhere_lives_stays_with_it(capsys, no_workers, monkeypatch) -> None:
+    monkeypatch.setattr(recovery, "WATCH_SECONDS", 0.05)
+    job = service.submit("parts", {"parts": 1, "seconds": 0}, actor=COMMAND_LINE)
+    held = store.claim("scoring", store.Worker("elsewhere", 1, "1"))
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(0.1):
+            store.keep(held)
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    began = time.monotonic()
+    try:
+        assert "The job is running; only" in refuse(capsys, "resume", job.id)
+        assert say(capsys, "cancel", job.id) == "running\n"
+    finally:
+        over.set()
+        thread.join()
+    assert time.monotonic() - began < recovery.LEASE_SECONDS
+    assert store.is_to_stop(held)
+
+
+def test_old_jobs_are_forgotten_together(capsys, no_workers) -> None:
+    for parts in (1, 2):
+        job = service.submit("parts", {"parts": parts, "seconds": 0}, actor=COMMAND_LINE)
+        service.cancel(job.id, actor=COMMAND_LINE)
+    assert say(capsys, "forget", "--ended-before", "1") == "0 jobs were removed.\n"
+    assert say(capsys, "forget", "--ended-before", "0") == "2 jobs were removed.\n"
+    assert say(capsys, "list") == ""
+    for arguments in ((), (job.id, "--ended-before", "1")):
+        assert "Which jobs to remove is not clear" in refuse(capsys, "forget", *arguments)
 
 
 def test_what_is_not_there_is_said(capsys, no_workers) -> None:

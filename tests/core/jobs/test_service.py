@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from resvae_core.access import audit
 from resvae_core.access.roles import COMMAND_LINE, Actor
+from resvae_core.database import exclusive
 from resvae_core.errors import AccessError, CatalogError, ConfigError, JobError
 from resvae_core.jobs import service, store
 from resvae_core.jobs.processes import host
 from resvae_core.jobs.record import Limits
+from resvae_core.jobs.schema import JOBS
 from resvae_core.jobs.tasks import MODULES, TASKS
 from resvae_core.settings import Settings, write_settings
 
@@ -118,6 +122,70 @@ def test_a_cancelled_job_can_be_resumed_and_then_removed() -> None:
     assert actions[-1] == "job.submitted"
     assert actions[0] == "job.forgotten"
     assert audit.verify(actor=COMMAND_LINE).whole
+
+
+def test_a_resumed_job_may_use_what_the_settings_say_now() -> None:
+    job = service.submit("parts", WORK, actor=ANALYST)
+    held = store.claim("scoring", store.Worker(host(), 1, "1"))
+    store.finish(held, "failed", line="Failed.", error=("It ran too long.", "Raise the limit."))
+    write_settings(Settings(time_limit_hours=48.0, memory_limit_gb=3.0))
+    resumed = service.resume(job.id, actor=ANALYST)
+    assert resumed.limits == service.default_limits() == Limits(48.0, 3.0, job.limits.disk_gb)
+    assert service.get_job(job.id).limits.hours == 48.0
+    assert store.claim("scoring", store.Worker(host(), 1, "1")).record.limits == resumed.limits
+    lines = [line.text for line in service.job_log(job.id)]
+    words = "now 48 h, 3 GB of memory, 20 GB of disk; they were 24 h, 8 GB of memory, 20 GB of disk"
+    assert [line for line in lines if "limits" in line] == [f"Its limits are {words}."]
+
+
+def test_limits_that_did_not_change_are_not_told() -> None:
+    job = service.submit("parts", WORK, actor=ANALYST)
+    service.cancel(job.id, actor=ANALYST)
+    assert service.resume(job.id, actor=ANALYST).limits == job.limits
+    assert [line.text for line in service.job_log(job.id)][-1] == "Queued again."
+
+
+def end_days_ago(days: float, part: int, state: str = "done") -> str:
+    name = service.submit("parts", WORK | {"part": part}, actor=ANALYST).id
+    held = store.claim("scoring", store.Worker(host(), 1, "1"))
+    store.finish(held, state, line="It ended.")
+    service.job_folder(name).mkdir(parents=True)
+    ended = time.time() - days * service.DAY_SECONDS
+    with exclusive(store.database(), name) as connection:
+        connection.execute(update(JOBS).where(JOBS.c.id == name).values(finished_at=ended))
+    return name
+
+
+def test_jobs_that_ended_long_ago_are_removed_with_their_files() -> None:
+    old = [end_days_ago(31, 1), end_days_ago(40, 2, "failed"), end_days_ago(50, 3, "interrupted")]
+    young = end_days_ago(29, 4)
+    waiting = service.submit("parts", WORK, actor=ANALYST).id
+    with pytest.raises(AccessError, match="may not score"):
+        service.forget_old(30, actor=VIEWER)
+    assert sorted(service.forget_old(30, actor=ANALYST)) == sorted(old)
+    assert [job.id for job in service.list_jobs()] == [waiting, young]
+    left = [service.job_folder(name).exists() for name in (*old, young)]
+    assert left == [False, False, False, True]
+    forgotten = [subject for action, _, subject in trail() if action == "job.forgotten"]
+    assert sorted(subject.split(":")[1] for subject in forgotten) == sorted(old)
+    assert service.forget_old(30, actor=ANALYST) == []
+
+
+def test_an_old_job_that_cannot_be_removed_does_not_keep_the_others(monkeypatch) -> None:
+    kept, gone = end_days_ago(40, 1), end_days_ago(40, 2)
+    remove = service._remove_files
+
+    def refuse(job_id: str) -> bool:
+        if job_id == kept:
+            raise JobError("Its files are held.", remedy="Let them go.")
+        return remove(job_id)
+
+    monkeypatch.setattr(service, "_remove_files", refuse)
+    with pytest.raises(JobError, match=f"1 jobs were removed, but not {kept}: Its files") as caught:
+        service.forget_old(30, actor=ANALYST)
+    assert caught.value.remedy == "Let them go."
+    assert [job.id for job in service.list_jobs()] == [kept]
+    assert gone != kept
 
 
 def test_a_job_whose_files_cannot_be_removed_stays_until_they_can(monkeypatch) -> None:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -149,6 +153,17 @@ def test_what_was_interrupted_twice_waits_a_moment_before_it_goes_on() -> None:
     assert store.waiting() == {("scoring", ""): 1}
 
 
+def test_a_pause_that_was_written_by_a_clock_ahead_of_ours_is_over(monkeypatch) -> None:
+    name = add()
+    for _ in range(2):
+        held = store.claim("scoring", ME)
+        now = time.time()
+        with monkeypatch.context() as ahead:
+            ahead.setattr(store.time, "time", lambda now=now: now + 3600)
+            store.interrupt(name, held.token, "Gone.", resume=True)
+    assert store.claim("scoring", ME) is not None
+
+
 def test_what_is_interrupted_too_often_waits_for_somebody(monkeypatch) -> None:
     monkeypatch.setattr(store, "RESUME_SECONDS", (0.0,) * 4)
     name, states = add(), []
@@ -225,7 +240,7 @@ def test_a_log_ends_with_a_word_when_it_is_full_but_how_the_job_ended_is_there(m
 def test_points_that_are_reported_again_get_their_new_value() -> None:
     add()
     held = store.claim("scoring", ME)
-    points = {("a", epoch, "loss"): 1.0 / (epoch + 1) for epoch in range(700)}
+    points = {(s, epoch, "loss"): 1.0 / (epoch + 1) for s in "acdefgh" for epoch in range(100)}
     store.keep(held, News(points=points))
     store.keep(held, News(points={("a", 3, "loss"): 9.0, ("b", 0, "loss"): float("nan")}))
     found = store.read_points(held.id)
@@ -235,6 +250,26 @@ def test_points_that_are_reported_again_get_their_new_value() -> None:
     assert values["a", 3] == 9.0
     assert values["a", 4] == 0.2
     assert np.isnan(values["b", 0])
+
+
+def test_of_a_long_curve_few_points_are_read_among_them_the_first_and_the_last() -> None:
+    add()
+    held = store.claim("scoring", ME)
+    # it reports every tenth epoch: what counts is the place among its own points
+    long = {("a", 10 * k, "loss"): float(k) for k in range(5 * store.CURVE_POINTS + 2)}
+    store.keep(held, News(points=long | {("a", 0, "roc_auc"): 0.5, ("b", 7, "loss"): 1.0}))
+    found = store.read_points(held.id)
+    epochs = [epoch for _, series, epoch, name, _ in found if (series, name) == ("a", "loss")]
+    assert store.CURVE_POINTS / 2 < len(epochs) <= store.CURVE_POINTS + 1
+    assert (epochs[0], epochs[-1]) == (0, 10 * (len(long) - 1))
+    steps = {later - earlier for earlier, later in pairwise(epochs[:-1])}
+    assert len(steps) == 1
+    assert {point[1:] for point in found} >= {("a", 0, "roc_auc", 0.5), ("b", 7, "loss", 1.0)}
+    # a whole one stays whole
+    whole = {("c", epoch, "loss"): 1.0 for epoch in range(store.CURVE_POINTS)}
+    store.keep(held, News(points=whole))
+    series = [point[1] for point in store.read_points(held.id)]
+    assert series.count("c") == store.CURVE_POINTS
 
 
 def test_the_expected_time_follows_the_pace_of_this_attempt() -> None:
@@ -288,6 +323,77 @@ def test_a_process_with_the_number_of_a_dead_one_is_not_taken_for_it() -> None:
     held = store.claim("scoring", Worker(processes.host(), 1, own or ""))
     recovery.take_from_the_dead()
     assert store.read(held.id).state == "running"
+
+
+OWN = processes.host().split("-")
+OTHER = "0" * processes.PART
+
+
+def test_a_worker_of_an_earlier_boot_of_this_computer_lost_its_job_at_once(database) -> None:
+    name = add()
+    store.claim("scoring", Worker("-".join((OWN[0], OTHER, OWN[2])), 1, "1"))
+    recovery.take_from_the_dead()
+    # a server may be used by a copy of this computer that has its id, and runs
+    assert store.read(name).state == ("queued" if database == "sqlite" else "running")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("-".join((OWN[0], OWN[1], OTHER)), id="container-with-the-id-of-its-machine"),
+        pytest.param("-".join((OTHER, OWN[1], OTHER)), id="container-with-an-id-of-its-own"),
+        pytest.param("-".join((OTHER, OTHER, OWN[2])), id="other-machine"),
+        pytest.param("-".join((OWN[0], "", OWN[2])), id="boot-not-known"),
+        pytest.param("f" * 16, id="name-of-an-earlier-version"),
+    ],
+)
+def test_a_worker_that_may_live_elsewhere_keeps_its_job(host) -> None:
+    name = add()
+    store.claim("scoring", Worker(host, 2**22 + 1, "1"))
+    recovery.take_from_the_dead()
+    assert store.read(name).state == "running"
+
+
+def start_sleeper(job: str, attempt: int) -> subprocess.Popen[bytes]:
+    environment = os.environ | processes.label(job, attempt)
+    return subprocess.Popen(
+        [sys.executable, "-S", "-c", "import time; time.sleep(60)"], env=environment
+    )
+
+
+def test_only_processes_of_the_lost_attempt_and_earlier_ones_are_ended() -> None:
+    job = store.new_id()
+    sleepers = [start_sleeper(job, attempt) for attempt in (1, 2, 10)]
+    try:
+        assert processes.end_all_of(job, 2)
+        assert [sleeper.wait(10) for sleeper in sleepers[:2]] == [-9, -9]
+        assert [found.pid for found in processes.processes_of(job)] == [sleepers[2].pid]
+        assert processes.processes_of(job[:-1]) == []
+    finally:
+        assert processes.end_all_of(job)
+        assert sleepers[2].wait(10) == -9
+
+
+def test_whoever_notices_a_dead_worker_late_leaves_the_next_attempt_alone(monkeypatch) -> None:
+    name = add()
+    store.claim("scoring", Worker(processes.host(), 2**22 + 1, "1"))
+    stale = store.running()
+    recovery.take_from_the_dead()
+    own = processes.mark_of(os.getpid()) or ""
+    held = store.claim("scoring", Worker(processes.host(), os.getpid(), own))
+    assert held.attempt == 2
+    child = start_sleeper(name, held.attempt)
+    try:
+        monkeypatch.setattr(store, "running", lambda: stale)
+        recovery.take_from_the_dead()
+        # not even where it read the record before the other one took the job
+        monkeypatch.setattr(store, "is_current", lambda *attempt: True)
+        recovery.take_from_the_dead()
+        assert child.poll() is None
+        assert store.read(name).state == "running"
+    finally:
+        child.kill()
+        child.wait()
 
 
 def test_another_host_s_job_is_lost_when_its_heart_stops_on_our_clock(monkeypatch) -> None:

@@ -88,6 +88,35 @@ def test_the_job_scores_below_its_folder_and_goes_on_in_it(tmp_path: Path) -> No
     assert SCORE.run(context)["parts_written"] == 0
 
 
+def test_parts_that_another_program_or_input_made_are_removed_and_scored_anew(
+    inbox: Path, tmp_path: Path
+) -> None:
+    given = arguments(chunk=2)
+    SCORE.run(alone(tmp_path, given))
+    manifest = tmp_path / "scores" / "manifest.json"
+    document = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps(document | {"program": "0" * 64}), encoding="utf-8")
+    assert (again := run_and_read(alone(tmp_path, given)))[0] == 3
+    assert again[1] == "The folder 'scores' holds scores of another run: not the same program."
+    manifest.write_text(json.dumps(document | {"schema_version": 0}), encoding="utf-8")
+    assert (again := run_and_read(alone(tmp_path, given)))[0] == 3
+    assert again[1] == "The scores have schema version 0; this program reads 1."
+    write(inbox / NAME, lambda table: table + 1)
+    assert (again := run_and_read(alone(tmp_path, given)))[0] == 3
+    assert again[1] == "The folder 'scores' holds scores of another run: not the same input."
+    assert run_and_read(alone(tmp_path, given)) == (0, "")
+    assert verify_scores(tmp_path / "scores").samples == N
+
+
+def run_and_read(context: JobContext) -> tuple[int, str]:
+    """Run the job; return how many parts it wrote and why it began anew, if it did."""
+    written = SCORE.run(context)["parts_written"]
+    assert PLANTED not in json.dumps(context.sent)
+    lines = [sent["log"] for sent in context.sent if "log" in sent]
+    reasons = [line.removeprefix("Scores anew: ") for line in lines if "anew" in line]
+    return written, " ".join(reasons)
+
+
 def everything_kept(state: Path) -> bytes:
     """Return the bytes of the database, logs and whatever else lies in the state folder."""
     kept = [

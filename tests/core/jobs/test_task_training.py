@@ -69,6 +69,19 @@ def test_request_is_checked_against_the_installed_data() -> None:
         TRAIN.check({**ARGUMENTS, "colour": "red"})
 
 
+@pytest.mark.usefixtures("installation")
+def test_request_is_checked_against_the_limits_of_a_job_and_the_devices_of_its_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ConfigError, match="a job that runs for 24 hours is ended as failed"):
+        TRAIN.check({**ARGUMENTS, "budget_hours": 336.0})
+    elsewhere = {**ARGUMENTS, "device": "cuda:99"}
+    with pytest.raises(ConfigError, match="this machine shows no CUDA device 99"):
+        TRAIN.check(elsewhere)
+    monkeypatch.setenv("RESVAE_WORKERS", "external")
+    TRAIN.check(elsewhere)
+
+
 def test_training_adds_a_candidate_with_drift_and_gates(
     trained: tuple[JobContext, dict[str, Any]],
 ) -> None:
@@ -142,9 +155,9 @@ def test_evidence_that_cannot_be_computed_leaves_the_set_as_it_was(
 ) -> None:
     folder = find_set(trained[1]["set"]).folder
     before, arguments = files(folder), {"set": trained[1]["set"]}
-    with pytest.raises(InputDataError, match=r"BLCA.* is not installed"):
+    with pytest.raises(InputDataError, match=r"BLCA.* are not installed"):
         EVIDENCE.check(arguments)
-    with pytest.raises(InputDataError, match=r"BLCA.* is not installed"):
+    with pytest.raises(InputDataError, match=r"BLCA.* are not installed"):
         EVIDENCE.run(JobContext.alone(tmp_path, arguments))
     assert files(folder) == before
 

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from resvae_core.access import audit
 from resvae_core.access.roles import COMMAND_LINE
-from resvae_core.database import exclusive
+from resvae_core.database import close_databases, exclusive, open_database
 from resvae_core.errors import ConfigError
 from resvae_core.jobs import launch, lease, limits, processes, service, store, supervisor, worker
 from resvae_core.jobs.locks import try_lock
@@ -266,6 +269,69 @@ def test_a_lane_has_one_worker_of_a_machine(database, monkeypatch) -> None:
     submit("parts", parts=1, seconds=0)
     assert worker.Worker("scoring", idle_seconds=0).run()
     assert store.waiting() == {}
+
+
+@on_sqlite
+def test_a_job_that_cannot_be_started_for_want_of_room_fails_and_says_so(
+    database, no_workers, monkeypatch
+) -> None:
+    name = submit("parts", parts=1, seconds=0)
+    mkdir = Path.mkdir
+
+    def full(path: Path, *arguments: object, **options: object) -> None:
+        if path.name == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        mkdir(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    assert worker.Worker("scoring", idle_seconds=0).run()
+    job = service.get_job(name)
+    assert (job.state, job.attempt) == ("failed", 1)
+    assert job.error[0] == "The job could not be started (No space left on device)."
+    assert job.error[1].startswith("Make room on the disk of the state folder")
+    (ended,) = audit.find_lines(actor=COMMAND_LINE, action="job.finished")
+    assert ended.subject == f"job:parts/{name}:failed"
+
+
+@on_sqlite
+def test_a_job_whose_process_ends_before_it_reads_what_to_do_is_interrupted(
+    database, no_workers, monkeypatch
+) -> None:
+    # more than a pipe holds
+    name = submit("parts", parts=1, seconds=0, padding="x" * 300_000)
+    me = store.Worker(processes.host(), os.getpid(), processes.mark_of(os.getpid()) or "")
+    held = store.claim("scoring", me)
+    monkeypatch.setattr(supervisor.sys, "executable", shutil.which("true"))
+    supervisor.Supervisor(held, lambda: False).run()
+    assert texts(name)[-1].startswith("Its process ended early (exit code 0).")
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("is_open", "error", "words"),
+    [
+        pytest.param(True, OperationalError, "no such column", id="found-by-a-statement"),
+        pytest.param(False, ConfigError, "has no column not_before", id="found-at-the-start"),
+    ],
+)
+def test_a_worker_ends_with_a_word_where_the_database_is_not_away_but_wrong(
+    database, no_workers, is_open, error, words
+) -> None:
+    with exclusive(store.database(), "tables") as connection:
+        connection.execute(text("ALTER TABLE jobs DROP COLUMN not_before"))
+    if not is_open:
+        close_databases()
+    lonely = worker.Worker("scoring", idle_seconds=None)
+    patience = threading.Timer(10, lonely.leave)
+    patience.start()
+    try:
+        with pytest.raises(error, match=words):
+            lonely.run()
+    finally:
+        patience.cancel()
+        with exclusive(open_database(), "tables") as connection:
+            connection.execute(text("DROP TABLE jobs"))
+        close_databases()  # the next one makes it anew
 
 
 @on_sqlite
