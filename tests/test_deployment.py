@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from resvae_core.config import PROJECT_ROOT
 
 COMPOSE = PROJECT_ROOT / "compose.yaml"
 DOCKERFILE = PROJECT_ROOT / "Dockerfile"
+CADDYFILE = PROJECT_ROOT / "deploy/Caddyfile"
+GUIDE = PROJECT_ROOT / "docs/deployment.md"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,41 @@ def test_every_service_of_ours_is_confined(services: dict[str, Any]) -> None:
         assert service["cap_drop"] == ["ALL"]
         assert any(entry.startswith("/tmp") for entry in service["tmpfs"])
     assert "USER 10001:10001" in DOCKERFILE.read_text(encoding="utf-8")
+
+
+def test_proxy_and_database_are_confined_as_the_guide_says(services: dict[str, Any]) -> None:
+    proxy, database = services["proxy"], services["database"]
+    assert (proxy["read_only"], proxy["cap_drop"]) == (True, ["ALL"])
+    assert proxy["cap_add"] == ["NET_BIND_SERVICE"]
+    assert database["networks"] == ["inside"]
+    assert not {"ports", "cap_add", "privileged"} & database.keys()
+
+
+def test_proxy_gets_every_variable_that_its_configuration_reads(services: dict[str, Any]) -> None:
+    text = CADDYFILE.read_text(encoding="utf-8")
+    needed = set(re.findall(r"\{\$(\w+)\}", text))
+    assert needed == {"RESVAE_COOKIE_SECRET", "RESVAE_PROXY_SECRET"}
+    assert (
+        needed | {"RESVAE_SITE", "RESVAE_AUTHENTICATOR"} == services["proxy"]["environment"].keys()
+    )
+
+
+def test_backup_of_the_guide_needs_no_right_to_write_on_the_host(tmp_path: Path) -> None:
+    """Its `tar` runs as a user who owns the state folder alone: what it makes goes to stdout."""
+    text = GUIDE.read_text(encoding="utf-8").replace("\\\n", " ")
+    command, target = re.search(r"(docker compose run .*--entrypoint tar.*) > (\S+)", text).groups()
+    words = shlex.split(command)
+    assert "-T" in words
+    assert not {"--volume", "-v"} & set(words)
+    assert target == "state.tar.gz"
+    for name in ("state/roles.toml", "state/artifacts/fold.npz"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("kept", encoding="utf-8")
+    arguments = words[words.index("app-1") + 1 :]
+    arguments[arguments.index("--directory") + 1] = str(tmp_path)
+    made = subprocess.run(["tar", *arguments], cwd="/", capture_output=True, check=True)
+    with tarfile.open(fileobj=io.BytesIO(made.stdout)) as archive:
+        assert archive.getnames() == ["state", "state/roles.toml"]
 
 
 def test_only_who_needs_it_reaches_the_outside(services: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
-from sqlalchemy import Connection, Select, delete, func, insert, select
+from sqlalchemy import Connection, Select, delete, insert, select
 
 from resvae_core.access.audit_table import (
     CONTINUED,
@@ -79,6 +79,7 @@ ACTIONS: dict[str, str] = {
     "job.finished": "finished a job",
     "job.forgotten": "removed a job's files",
     "set.added": "added a candidate set",
+    "set.replaced": "trained a set in the place of the shipped one",
     "set.promoted": "promoted a set",
     "set.promoted_with_reason": "promoted a set against its gates, with a reason",
     "set.rolled_back": "rolled back to a set",
@@ -95,12 +96,13 @@ _ID = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._:/,+()\-]{0,119})?")
 _NOT_ID = re.compile(r"[^A-Za-z0-9._:/,+()\-]+")
 
 
-class Filters(TypedDict):
+class Filters(TypedDict, total=False):
     """Which lines `entries` returns."""
 
     since: datetime | None
     until: datetime | None
     who: str
+    account: str
     action: str
 
 
@@ -218,6 +220,7 @@ def entries(
     since: datetime | None = None,
     until: datetime | None = None,
     who: str = "",
+    account: str = "",
     action: str = "",
     limit: int | None = 1_000,
 ) -> pd.DataFrame:
@@ -230,7 +233,9 @@ def entries(
     since, until
         From when on, and before when; aware of their time zone.
     who
-        Part of the name of who did it, whatever its case.
+        Part of the name of who did it, whatever its case: ``özl`` finds ``Özlem``.
+    account
+        The whole name of who did it, as `actors` gives it.
     action
         One of `ACTIONS`, or the part before its point.
     limit
@@ -250,7 +255,15 @@ def entries(
     """
     import pandas as pd
 
-    lines = find_lines(actor=actor, since=since, until=until, who=who, action=action, limit=limit)
+    lines = find_lines(
+        actor=actor,
+        since=since,
+        until=until,
+        who=who,
+        account=account,
+        action=action,
+        limit=limit,
+    )
     columns = [column.name for column in LINES.columns]
     table = pd.DataFrame([asdict(line) for line in lines], columns=columns)
     table["time"] = pd.to_datetime(table["time"], utc=True, format="ISO8601")
@@ -263,16 +276,19 @@ def find_lines(
     since: datetime | None = None,
     until: datetime | None = None,
     who: str = "",
+    account: str = "",
     action: str = "",
     limit: int | None = 1_000,
 ) -> list[Line]:
     """Return what `entries` returns, as lines."""
     require(actor, "audit")
     query = select(LINES).order_by(LINES.c.sequence.desc())
-    query = _filtered(query, since, until, who, action)
+    query = _filtered(query, since, until, account, action)
     if limit is not None:
         query = query.limit(limit)
     with guarded("read"), open_trail().connect() as connection:
+        if who:
+            query = query.where(LINES.c.actor.in_(_names_with(who, connection)))
         return [Line(**row) for row in connection.execute(query).mappings()]
 
 
@@ -285,9 +301,21 @@ def actors(*, actor: Actor) -> list[str]:
         If the actor may not read it.
     """
     require(actor, "audit")
-    query = select(LINES.c.actor).distinct().order_by(LINES.c.actor)
     with guarded("read"), open_trail().connect() as connection:
-        return list(connection.execute(query).scalars())
+        return _names(connection)
+
+
+def _names(connection: Connection) -> list[str]:
+    query = select(LINES.c.actor).distinct().order_by(LINES.c.actor)
+    return list(connection.execute(query).scalars())
+
+
+def _names_with(part: str, connection: Connection) -> list[str]:
+    """Return the names that hold a part, whatever its case.
+
+    Not asked of the database: SQLite knows upper and lower case of ASCII letters alone.
+    """
+    return [name for name in _names(connection) if part.casefold() in name.casefold()]
 
 
 def _check(action: str, model_set: str, file_digest: str, subject: str) -> None:
@@ -332,7 +360,7 @@ def _filtered(
     query: Select[tuple[object, ...]],
     since: datetime | None,
     until: datetime | None,
-    who: str,
+    account: str,
     action: str,
 ) -> Select[tuple[object, ...]]:
     # times are texts of one form and one zone, so their order is that of time
@@ -340,8 +368,8 @@ def _filtered(
         query = query.where(LINES.c.time >= _utc(since))
     if until is not None:
         query = query.where(LINES.c.time < _utc(until))
-    if who:
-        query = query.where(func.lower(LINES.c.actor).contains(who.lower(), autoescape=True))
+    if account:
+        query = query.where(LINES.c.actor == account)
     if action in ACTIONS:
         query = query.where(LINES.c.action == action)
     elif action:

@@ -100,7 +100,8 @@ def verify(
     if data is None and data_folder() is not None:
         broken = _verify_known(require_data(None))
     for entry in data_sets.list_entries(target):
-        if entry.installed_at:
+        # of an altered one with no date, the receipt cannot be read: verifying says so
+        if entry.installed_at or entry.state == "altered":
             broken += _verify_set(entry.key, target)
     _refuse_broken(broken)
 

@@ -7,30 +7,20 @@ from typing import Annotated
 
 import typer
 
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.config import encoders_folder, models_folder
 from resvae_core.data.download import Progress
 from resvae_core.encoders.catalog import SHIPPED, load_encoder
-from resvae_core.encoders.weights import (
-    EncoderWeights,
-    FileDigest,
-    fetch_weights,
-    find_weights,
-    list_weights,
-    verify_weights,
-)
+from resvae_core.encoders.weights import EncoderWeights, find_weights, list_weights
 from resvae_core.errors import ArtifactError
+from resvae_core.jobs import data_sets
+from resvae_core.jobs.data_sets import FileFact, Request, encoder_key
 
 program = typer.Typer(help="Expression encoders.", no_args_is_help=True)
 
 NameArgument = Annotated[
     str, typer.Argument(help="As listed, for example scfoundation or geneformer/v1-12l.")
 ]
-_VOUCHED = {
-    "published": "intact, as published",
-    "host": "intact, as the host stated",
-    "user": "intact, as you gave it",
-    "first use": "same as on first use; no digest is published, so nobody vouches for it",
-}
 
 
 @program.command("list")
@@ -71,14 +61,14 @@ def fetch(
     weights = find_weights(name)
     typer.echo(f"{weights.title}\nLicence: {weights.licence}\n         {weights.licence_url}")
     typer.echo(f"Cite: {weights.citation}")
-    digests = fetch_weights(
-        weights,
+    request = Request(
         accept_licence=accept_licence,
         source=source,
-        sha256=None if sha256 is None else sha256.lower(),
+        again=True,
         progress=_progress(),
+        sha256=None if sha256 is None else sha256.lower(),
     )
-    _show(weights, digests)
+    _show(weights, data_sets.fetch(encoder_key(weights), request, actor=COMMAND_LINE))
 
 
 @program.command("verify")
@@ -115,7 +105,7 @@ def _installed() -> list[str]:
 def _verify_one(name: str) -> None:
     if name not in SHIPPED:
         weights = find_weights(name)
-        _show(weights, verify_weights(weights))
+        _show(weights, data_sets.verify(encoder_key(weights), actor=COMMAND_LINE))
     encoder = load_encoder(name, device="cpu")
     typer.echo(
         f"{name}: loads; {len(encoder.genes):,} genes → {encoder.n_dimensions:,} dimensions, "
@@ -123,10 +113,10 @@ def _verify_one(name: str) -> None:
     )
 
 
-def _show(weights: EncoderWeights, digests: list[FileDigest]) -> None:
-    for digest in digests:
-        typer.echo(f"{weights.name}/{digest.path}: SHA-256 {digest.sha256}")
-        typer.echo(f"    {_VOUCHED[digest.voucher]}")
+def _show(weights: EncoderWeights, facts: list[FileFact]) -> None:
+    for fact in facts:
+        typer.echo(f"{weights.name}/{fact.path}: SHA-256 {fact.sha256}")
+        typer.echo(f"    {fact.state}, {fact.vouched}")
 
 
 def _size(weights: EncoderWeights) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import pandas as pd
 import typer
 
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.cli.options import ModelsOption, OutOption, write_table
 from resvae_core.data.cancer_types import find_cancer_type
 from resvae_core.data.drugs import find_drug
@@ -16,10 +17,11 @@ from resvae_core.data.gene_sets import (
     HOW_TO_GET,
     REACTOME_LICENCE,
     GeneSets,
-    fetch_reactome,
     find_gene_sets,
     gene_sets_folders,
     list_gene_sets,
+    read_gmt,
+    recorded,
 )
 from resvae_core.data.pathways import PATHWAYS, load_pathways
 from resvae_core.errors import ConfigError, InputDataError
@@ -33,6 +35,8 @@ from resvae_core.explain.enrichment import (
     over_representation,
     prerank,
 )
+from resvae_core.jobs import data_sets
+from resvae_core.jobs.data_sets import GENE_SETS, Request
 from resvae_core.registry.evidence import load_evidence
 from resvae_core.registry.store import load_model_set
 
@@ -131,19 +135,22 @@ def enrich(
 
 
 def _fetch(sha256: str | None) -> None:
+    """Fetch Reactome's sets, and say who vouches for the archive: its digest is what is shown."""
     typer.echo(REACTOME_LICENCE)
-    fetched = fetch_reactome(sha256=None if sha256 is None else sha256.lower())
-    typer.echo(f"{fetched.n_sets:,} gene sets in {fetched.path}\nSHA-256 {fetched.sha256}")
+    folder = gene_sets_folders()[0]
+    earlier = recorded(folder).get("sha256")
+    request = Request(again=True, sha256=None if sha256 is None else sha256.lower())
+    [fact] = data_sets.fetch(GENE_SETS, request, actor=COMMAND_LINE)
+    path = folder / fact.path
+    typer.echo(f"{len(read_gmt(path).sets):,} gene sets in {path}\nSHA-256 {fact.sha256}")
     if sha256 is not None:
         typer.echo("As you gave it.")
-    elif fetched.earlier_sha256 is None:
+    elif earlier is None:
         typer.echo("Recorded; Reactome publishes no checksum, so nobody vouches for it.")
-    elif fetched.earlier_sha256 == fetched.sha256:
+    elif earlier == fact.sha256:
         typer.echo("The same as it was fetched before.")
     else:
-        typer.echo(
-            f"Another one than before ({fetched.earlier_sha256}): a new release, or altered."
-        )
+        typer.echo(f"Another one than before ({earlier}): a new release, or altered.")
 
 
 def _list() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from resvae_core.config import data_folder
 from resvae_core.errors import ConfigError, InputDataError
+from resvae_core.spreadsheets import MARKED, without_formulas
 
 DataOption = Annotated[
     Path | None,
@@ -50,7 +51,8 @@ def write_table(table: pd.DataFrame, out: Path | None) -> None:
 def write_tables(tables: Iterable[pd.DataFrame], out: Path | None) -> None:
     """Write tables of the same columns as one CSV, each as it comes: none is held.
 
-    The file appears when it is complete; one that is there already stays until then.
+    The file appears when it is complete; one that is there already stays until then. Text that a
+    spreadsheet would take for a formula is marked (`spreadsheets`), and a line on stderr says so.
 
     Raises
     ------
@@ -79,8 +81,13 @@ def write_tables(tables: Iterable[pd.DataFrame], out: Path | None) -> None:
 
 def _as_csv(tables: Iterable[pd.DataFrame]) -> Iterator[tuple[str, int]]:
     """Yield each table's text, the first with a header, and its number of rows."""
+    marked = False
     for number, table in enumerate(tables):
-        yield table.to_csv(index=False, header=number == 0, float_format="%.6g"), len(table)
+        safe = without_formulas(table)
+        marked = marked or safe is not table
+        yield safe.to_csv(index=False, header=number == 0, float_format="%.6g"), len(table)
+    if marked:
+        typer.echo(MARKED, err=True)
 
 
 def _write_parts(parts: Iterable[tuple[str, int]], path: Path) -> int:

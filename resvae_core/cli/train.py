@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -10,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
+from resvae_core.access.audit import as_subject, record
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.cli.evaluate import EngineOption, JobsOption, SeedsOption
 from resvae_core.cli.options import DataOption, ModelsOption, require_data
 from resvae_core.compute import prefer_device
@@ -17,6 +20,8 @@ from resvae_core.config import artifacts_folder, models_folder
 from resvae_core.data.screens import is_genome_wide
 from resvae_core.engine.engine import Engine, open_engine
 from resvae_core.errors import ConfigError
+from resvae_core.jobs.audit_lines import record_added
+from resvae_core.jobs.task_training import hold_against_active
 from resvae_core.models.catalog import floor_names
 from resvae_core.process_locks import only_one
 from resvae_core.registry.candidate_run import (
@@ -26,9 +31,7 @@ from resvae_core.registry.candidate_run import (
     Folders,
     train_set,
 )
-from resvae_core.registry.drift import write_drift
-from resvae_core.registry.gates import check_gates
-from resvae_core.registry.library import active_set, add_candidate
+from resvae_core.registry.library import add_candidate
 from resvae_core.registry.training_request import (
     LONGEST_HOURS,
     TrainingRequest,
@@ -36,15 +39,13 @@ from resvae_core.registry.training_request import (
     require_request,
 )
 from resvae_core.registry.training_run import fitting_order
-
-COMMAND = "command line"
-"""Origin of a candidate that no job trained."""
+from resvae_core.settings import device_for
 
 DeviceOption = Annotated[
     str,
     typer.Option(
         "--device",
-        help="cpu, cuda, cuda:N, or auto: RESVAE_DEVICE if it is set, else a GPU if there is one.",
+        help="cpu, cuda, cuda:N, or auto: as the settings say, else a GPU if there is one.",
     ),
 ]
 
@@ -107,7 +108,7 @@ def train(
         }
     )
     fitting_order((*request.chosen_kinds, *floor_names()))  # refused before anything is read
-    typer.echo(f"Computing on: {prefer_device(device)}.", err=True)
+    typer.echo(f"Computing on: {prefer_device(device_for(device))}.", err=True)
     folder = require_data(data)
     chosen = genes or ("genome" if is_genome_wide(folder) else "panel")
     request = TrainingRequest.from_arguments(request.to_arguments() | {"genes": chosen})
@@ -128,6 +129,9 @@ def _announce(request: TrainingRequest, data: Path, n_workers: int) -> None:
 
 
 def _replace(request: TrainingRequest, data: Path, engine: Engine, target: Path) -> None:
+    if target.resolve() == models_folder().resolve():
+        subject = as_subject("set", request.set_name)
+        record("set.replaced", actor=COMMAND_LINE, subject=subject)
     _train(request, data, engine, target)
     typer.echo(
         f"Model set {request.set_name} saved in {target}. Findings in cohorts belong to the set "
@@ -138,11 +142,21 @@ def _replace(request: TrainingRequest, data: Path, engine: Engine, target: Path)
 def _add_candidate(request: TrainingRequest, data: Path, engine: Engine) -> None:
     with TemporaryDirectory(prefix="staged-", dir=_made(artifacts_folder())) as staging:
         _train(request, data, engine, Path(staging) / STAGED)
-        added = add_candidate(Path(staging) / STAGED, origin=COMMAND)
-    write_drift(added, active_set(), data)
+        recorded = partial(record_added, by=COMMAND_LINE)
+        staged = Path(staging) / STAGED
+        added = add_candidate(staged, origin=COMMAND_LINE.name, before_add=recorded)
     typer.echo(f"Candidate {added.id} added to the library.")
-    for gate in check_gates(added, active_set()):
+    for gate in hold_against_active(added, data, report=_say_step, log=_say):
         typer.echo(f"{gate.state}: {gate.name} (found {gate.found}; expected {gate.expected})")
+
+
+def _say_step(*, step: str | None = None, **_: Any) -> None:
+    if step:
+        _say(f"{step} …")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _train(request: TrainingRequest, data: Path, engine: Engine, target: Path) -> None:

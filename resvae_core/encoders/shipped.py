@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from resvae_core.compute import choose_device, derive_seed, in_batches
 from resvae_core.config import models_folder
-from resvae_core.data.files import file_digest, replace_folder, write_json
+from resvae_core.data.files import file_digest, replacing_folder, write_json
 from resvae_core.encoders.base import EXPRESSION_UNIT, REFERENCES, Encoder, require_reference
 from resvae_core.errors import ArtifactError, CatalogError, GeneCoverageError
 from resvae_core.features.genes import arrange
@@ -346,24 +345,22 @@ def save_shipped(
     """
     from safetensors.torch import save_file
 
-    staged = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    save_file(_tensors(network, moments), staged / WEIGHTS_FILE)
-    (staged / WEIGHTS_FILE).chmod(0o644)
-    digest = file_digest(staged / WEIGHTS_FILE)
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "name": name,
-        "unit": EXPRESSION_UNIT,
-        "architecture": vars(architecture),
-        "clip": clip,
-        "genes": list(genes),
-        "weights_sha256": digest,
-    }
-    write_json(staged / ENCODER_FILE, document)
-    write_json(staged / CARD_FILE, {**card, "weights_sha256": digest})
-    replace_folder(staged, folder)
+    with replacing_folder(folder) as staged:
+        staged.mkdir()
+        save_file(_tensors(network, moments), staged / WEIGHTS_FILE)
+        (staged / WEIGHTS_FILE).chmod(0o644)
+        digest = file_digest(staged / WEIGHTS_FILE)
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "name": name,
+            "unit": EXPRESSION_UNIT,
+            "architecture": vars(architecture),
+            "clip": clip,
+            "genes": list(genes),
+            "weights_sha256": digest,
+        }
+        write_json(staged / ENCODER_FILE, document)
+        write_json(staged / CARD_FILE, {**card, "weights_sha256": digest})
 
 
 def _tensors(network: MaskedAutoencoder, moments: Mapping[str, Moments]) -> dict[str, torch.Tensor]:

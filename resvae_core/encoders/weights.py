@@ -158,6 +158,21 @@ def find_weights(name: str) -> EncoderWeights:
     return next((weights for weights in found if weights.installed), found[0])
 
 
+def require_acceptance(weights: EncoderWeights, *, accepted: bool) -> None:
+    """Refuse to go on where the user did not accept the licence.
+
+    Raises
+    ------
+    ConfigError
+        Naming the licence and where it is written.
+    """
+    if not accepted:
+        raise ConfigError(
+            f"The licence of {weights.title} was not accepted: {weights.licence}.",
+            remedy=f"Read {weights.licence_url}; if you accept it, add --accept-licence.",
+        )
+
+
 def fetch_weights(
     weights: EncoderWeights,
     *,
@@ -205,11 +220,7 @@ def fetch_weights(
     ArtifactError
         If a digest is wrong.
     """
-    if not accept_licence:
-        raise ConfigError(
-            f"The licence of {weights.title} was not accepted: {weights.licence}.",
-            remedy=f"Read {weights.licence_url}; if you accept it, add --accept-licence.",
-        )
+    require_acceptance(weights, accepted=accept_licence)
     recorded = _read_digests(weights.folder)
     fetching = _Fetching(weights, progress, cancelled, patience)
     *others, main = weights.files

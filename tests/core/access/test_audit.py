@@ -513,6 +513,27 @@ def test_filters_find_lines(database: str) -> None:
     assert audit.actors(actor=COMMAND_LINE) == ["command line", "vera@example.org"]
 
 
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        ({"who": "özl"}, [4, 2]),
+        ({"who": "ÖZLEM"}, [4, 2]),
+        ({"who": "strasse"}, [3]),
+        ({"who": "_"}, []),
+        ({"account": "Özlem"}, [2]),
+        ({"account": "özlem"}, []),
+        ({"account": "Özl"}, []),
+        ({"account": "Özlem", "who": "strasse"}, []),
+    ],
+)
+def test_account_is_a_whole_name_and_who_a_part_in_any_case_of_any_letter(
+    database: str, filters: audit.Filters, found: list[int]
+) -> None:
+    for name in ("vera", "Özlem", "Max Straße", "Özlem Kaya"):
+        record("sign_in", actor=Actor(name, "viewer", "proxy"))
+    assert [one.sequence for one in audit.find_lines(actor=COMMAND_LINE, **filters)] == found
+
+
 def test_long_trail_is_read_in_parts(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_verification, "_BATCH", 3)
     write(7)

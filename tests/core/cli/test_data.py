@@ -297,6 +297,42 @@ def test_cohort_is_fetched_with_its_clinical_table_and_an_altered_one_is_not_rea
     assert "data fetch tcga-luad" in no.value.remedy
 
 
+def test_byte_that_changed_unseen_is_found_by_verify_then_not_read_and_fetched_again(
+    official: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "data", "fetch", "tcga-luad")
+    path = official / "tcga/TCGA-LUAD.star_tpm.tsv.gz"
+    kept, content = path.stat(), bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(bytes(content))
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert run(capsys, "data", "verify")[0] == 2
+    listed = run(capsys, "data", "list")[1]
+    assert "altered" in next(line for line in listed.splitlines() if line.startswith("tcga-luad"))
+    with pytest.raises(ArtifactError, match=r"TCGA-LUAD\.star_tpm\.tsv\.gz is not as it was"):
+        load_cohort(official, "LUAD")
+    out = run(capsys, "data", "fetch", "tcga-luad")[1]
+    assert "tcga-luad: installed in" in out
+    assert load_cohort(official, "LUAD").values.shape[0] == 6
+    assert run(capsys, "data", "verify")[0] == 0
+
+
+def test_cut_receipt_is_listed_reported_by_verify_and_removed(
+    one: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "data", "fetch", "one", "--accept-licence")
+    (one / "fetched/one/installed.json").write_text("{")
+    code, out, _ = run(capsys, "data", "list")
+    assert code == 0
+    assert out.split()[:2] == ["one", "altered"]
+    code, out, err = run(capsys, "data", "verify")
+    assert code == 2
+    assert "altered   one: The receipt" in out
+    assert "the first is one" in err
+    assert run(capsys, "data", "remove", "one")[:2] == (0, "one: removed.\n")
+    assert run(capsys, "data", "fetch", "one", "--accept-licence")[0] == 0
+
+
 def test_after_data_fetch_gdsc_one_command_trains_genome_wide_models(
     official: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from resvae_core.access.audit import find_lines
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.cli.main import main
+from resvae_core.database import close_databases
 from resvae_core.encoders.weights import list_weights
 from tests.core.encoders.tiny import save_geneformer, save_scfoundation, trust_tiny_weights
 
-DIGEST_OF_TINY = "first use; no digest is published, so nobody vouches for it"
+DIGEST_OF_TINY = "first use; its owner publishes no checksum, so nobody vouches for it"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep encoders in a folder of the test, shipped ones included."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Keep encoders in a folder of the test, shipped ones included; the audit trail as well."""
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("RESVAE_ENCODERS", str(tmp_path / "encoders"))
     monkeypatch.setenv("RESVAE_MODELS", str(tmp_path / "models"))
-    return tmp_path / "encoders"
+    yield tmp_path / "encoders"
+    close_databases()
 
 
 @pytest.fixture
@@ -33,6 +39,11 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
         main(["encoders", *arguments])
     out, err = capsys.readouterr()
     return int(stopped.value.code or 0), out, err
+
+
+def recorded() -> list[tuple[str, str]]:
+    """Return action and subject of each line of the audit trail, the first one first."""
+    return [(line.action, line.subject) for line in reversed(find_lines(actor=COMMAND_LINE))]
 
 
 def test_list_shows_size_licence_place_and_whether_it_is_installed(
@@ -60,6 +71,7 @@ def test_fetch_shows_the_licence_and_stops_without_consent(
     assert code == 2
     assert "non-commercial research only" in out
     assert "add --accept-licence" in err
+    assert recorded() == []
 
 
 def test_fetch_of_scfoundation_says_where_its_authors_give_it_out(
@@ -78,7 +90,7 @@ def test_foreign_checkpoint_is_not_taken_for_the_published_one(
     code, _, err = run(capsys, "fetch", "scfoundation", "--accept-licence", "--from", str(mine))
     assert code == 2
     assert "9f40bf324d3d0084c4b288d06f5af4fddd12206e2a3f022551d12e89e33a0ea9" in err
-    assert not folder.exists()
+    assert not list(folder.rglob("models.ckpt*"))
 
 
 @pytest.mark.usefixtures("tiny_weights")
@@ -92,6 +104,8 @@ def test_placed_checkpoint_passes_verification(
     code, out, _ = run(capsys, "verify", "scfoundation")
     assert code == 0
     assert "loads; 19,258 genes → 32 dimensions" in out
+    subject = "data:encoder-scfoundation-01b"
+    assert recorded() == [("data.fetched", subject), ("data.verified", subject)]
 
 
 @pytest.mark.usefixtures("tiny_weights")

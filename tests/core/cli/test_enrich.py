@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from resvae_core.access.audit import find_lines
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.cli import enrich as module
 from resvae_core.cli.main import main
 from resvae_core.config import models_folder
 from resvae_core.data import gene_sets
 from resvae_core.data.pathways import load_pathways
+from resvae_core.database import close_databases
 from resvae_core.explain.enrichment import COLUMNS
 from resvae_core.models.base import read_model_document
 from tests.core.data.local_host import serving
@@ -22,9 +27,11 @@ BASKET = "EGFR,KRAS,BRAF,ERBB2,TP53"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("RESVAE_GENE_SETS", str(tmp_path / "sets"))
-    return tmp_path / "sets"
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path / "state"))
+    yield tmp_path / "sets"
+    close_databases()
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -170,11 +177,8 @@ def test_fetch_and_list(
     assert "enrich --fetch" in out
     with serving() as host:
         host.content = archive(ReactomePathways=GMT)
-        monkeypatch.setattr(
-            module,
-            "fetch_reactome",
-            lambda **k: gene_sets.fetch_reactome(url=f"{host.url}/file", **k),
-        )
+        from_host = partial(gene_sets.fetch_reactome, url=f"{host.url}/file")
+        monkeypatch.setattr(gene_sets, "fetch_reactome", from_host)
         code, out, _ = run(capsys, "--fetch")
         assert code == 0
         assert "CC0" in out
@@ -188,3 +192,5 @@ def test_fetch_and_list(
         assert (code, "expected 000" in err) == (2, True)
     _, out, _ = run(capsys, "--list")
     assert str(folder / "ReactomePathways.gmt") in out
+    lines = find_lines(actor=COMMAND_LINE)
+    assert {(one.action, one.subject) for one in lines} == {("data.fetched", "data:gene-sets")}

@@ -98,6 +98,18 @@ def test_tables_become_one_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
+def test_names_that_a_spreadsheet_would_run_are_marked_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.csv"
+    table = pd.DataFrame({"sample": ["=1+1", "S-2"], "effect": [-0.5, -1.0]})
+    write_tables([tables()[0], table.set_axis(["a", "b"], axis=1)], out)
+    assert out.read_text(encoding="utf-8").splitlines()[3:] == ["'=1+1,-0.5", "S-2,-1"]
+    assert "has an apostrophe (') in front" in capsys.readouterr().err
+    write_tables(tables(), out)
+    assert "apostrophe" not in capsys.readouterr().err
+
+
 def test_half_a_table_never_takes_the_place_of_a_file(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     out.write_text("old", encoding="utf-8")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +14,24 @@ import pandas as pd
 import pytest
 import torch
 
+from resvae_core.access.audit import Line, find_lines
+from resvae_core.access.roles import COMMAND_LINE
 from resvae_core.cli.main import main
 from resvae_core.config import PROJECT_ROOT
 from resvae_core.data.drugs import load_drugs
+from resvae_core.database import DATABASE_VARIABLE, close_databases
 from resvae_core.models.catalog import floor_names
 from resvae_core.process_locks import only_one
+from resvae_core.registry.candidate_run import Folders
 from resvae_core.registry.library import list_sets
 from resvae_core.registry.store import list_cards, set_digest
+from resvae_core.settings import Settings, write_settings
 from tests.core.conftest import GENES
+from tests.core.registry.tiny_sets import one_drug_set, train_tiny_set
 from tests.tiny_data import install_tiny_data
 
 N_LINES = 100
+AWAY = "postgresql+psycopg://resvae@127.0.0.1:1/resvae"
 
 
 def write_data(folder: Path) -> None:
@@ -121,6 +130,14 @@ def test_absent_gpu_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "shows no CUDA device" in refuse(tmp_path, ("--device", "cuda"), capsys)
 
 
+def test_automatic_device_is_that_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path))
+    write_settings(Settings(device="cuda:99"))
+    assert "shows no CUDA device 99" in refuse(tmp_path, (), capsys)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -173,6 +190,82 @@ def test_candidate_is_added_to_the_library_and_the_models_stay(
     assert document["drugs"] == ["Cisplatin", "Erlotinib"]
     assert document["training"]["label_rule"]["share"] == 0.25
     assert not list((tmp_path / "artifacts").glob("staged-*"))
+    [line] = recorded("set.added")
+    assert (line.actor, line.model_set) == ("command line", added.digest)
+    assert line.subject == f"set:{added.id}"
+
+
+@pytest.fixture(scope="module")
+def cisplatin_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a set of Cisplatin alone."""
+    root = tmp_path_factory.mktemp("cisplatin")
+    return train_tiny_set(root, "cisplatin", drugs=("Cisplatin",))
+
+
+@pytest.fixture
+def installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cisplatin_set: Path
+) -> Iterator[Path]:
+    """Use an installation of its own, where a training is over at once: with that set."""
+    for name in ("artifacts", "state", "models"):
+        monkeypatch.setenv(f"RESVAE_{name.upper()}", str(tmp_path / name))
+    one_drug_set(tmp_path / "models")  # Erlotinib
+    install_tiny_data(tmp_path / "data")
+
+    def train_at_once(*_: object, folders: Folders, **__: object) -> None:
+        shutil.rmtree(folders.target, ignore_errors=True)
+        shutil.copytree(cisplatin_set, folders.target)
+
+    monkeypatch.setattr("resvae_core.cli.train.train_set", train_at_once)
+    yield tmp_path
+    close_databases()
+
+
+def recorded(action: str) -> list[Line]:
+    return find_lines(actor=COMMAND_LINE, action=action)
+
+
+def train_here(installation: Path, *options: str) -> int:
+    """Train what the tiny data allow; return the exit code."""
+    usual = ("--data", str(installation / "data"), "--name", "tiny", "--seeds", "1")
+    what = ("--kind", "elastic_net", "--drug", "Cisplatin", "--engine", "serial")
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *usual, *what, *options])
+    return int(ended.value.code or 0)
+
+
+def test_candidate_that_shares_no_drug_with_the_active_set_is_named_and_judged(
+    installation: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train_here(installation, "--candidate") == 0
+    printed = capsys.readouterr()
+    [_, added] = list_sets()
+    assert f"Candidate {added.id} added to the library." in printed.out
+    assert "failed: No model or drug is lost" in printed.out
+    assert "shares no drug with the active set: no drift is computed" in printed.err
+
+
+def test_candidate_that_cannot_be_recorded_is_not_added(
+    installation: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(DATABASE_VARIABLE, AWAY)
+    assert train_here(installation, "--candidate") == 2
+    assert "audit trail" in capsys.readouterr().err
+    assert [entry.id for entry in list_sets()] == ["shipped"]
+
+
+def test_training_in_the_place_of_the_shipped_set_is_recorded_one_elsewhere_is_not(
+    installation: Path,
+) -> None:
+    assert train_here(installation, "--models", str(installation / "elsewhere")) == 0
+    assert recorded("set") == []
+    assert train_here(installation) == 0
+    [line] = recorded("set")
+    assert (line.actor, line.action, line.subject) == (
+        "command line",
+        "set.replaced",
+        "set:tiny",
+    )
 
 
 def refuse(data: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:
