@@ -23,7 +23,12 @@ from resvae_core.data.cancer_types import (
     find_cancer_type,
     load_cancer_types,
 )
-from resvae_core.data.receipts import finish_installations, require_intact
+from resvae_core.data.receipts import (
+    ALTERED_FILE,
+    FETCHED,
+    finish_installations,
+    require_intact,
+)
 from resvae_core.data.symbols import average_by_symbol, current_symbols
 from resvae_core.errors import ExpressionUnitsError, InputDataError, SurvivalDataError
 from resvae_core.tables import Expression, SurvivalOutcome
@@ -35,7 +40,10 @@ __all__ = [
     "ExpressionForm",
     "find_cancer_type",
     "installation_stamp",
+    "level_cohorts",
+    "level_files",
     "list_cohorts",
+    "list_forms",
     "load_cancer_types",
     "load_cohort",
 ]
@@ -182,17 +190,48 @@ def list_cohorts(folder: Path | None) -> list[str]:
     return [DEMO, *installed]
 
 
+def list_forms(folder: Path, code: str) -> list[ExpressionForm]:
+    """Return the forms in which expression of a cohort is installed, the preferred one first."""
+    return list(_readers(folder, code))
+
+
+def level_cohorts(folder: Path | None) -> list[str]:
+    """Return the codes of the real cohorts that are installed genome-wide in log2(TPM + 1).
+
+    What the catalogue says of forms (`CancerType.expression_form`) holds for the development data
+    alone; here what is installed counts.
+    """
+    if folder is None:
+        return []
+    real = [code for code in list_cohorts(folder) if code != DEMO]
+    return [code for code in real if "log2tpm" in list_forms(folder, code)]
+
+
+def level_files(folder: Path, code: str) -> dict[str, int]:
+    """Return what a cohort's genome-wide log2(TPM + 1) is read from.
+
+    Returns
+    -------
+    dict[str, int]
+        Path in the data folder to bytes; of files of the GDC, their sample sheets.
+    """
+    patterns = (FORM_FILES["log2tpm"], *XENA_FILES, GDC_SHEET)
+    found = [path for one in patterns for path in sorted(folder.glob(one.format(code=code)))]
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in found}
+
+
 def installation_stamp(folder: Path | None) -> str:
     """Return a text that changes when files of a cohort are replaced: their sizes and times.
 
     Reading and hashing the files themselves would take seconds; whoever replaces a file by one of
-    the same size and time is not seen.
+    the same size and time is not seen until the data set is verified, which changes it too.
     """
     if folder is None:
         return ""
+    paths = [*(folder / "tcga").glob("*"), *(folder / FETCHED).glob(f"*/{ALTERED_FILE}")]
     facts = [
-        (path.name, (found := path.stat()).st_size, found.st_mtime_ns)
-        for path in sorted((folder / "tcga").glob("*"))
+        (path.relative_to(folder).as_posix(), (found := path.stat()).st_size, found.st_mtime_ns)
+        for path in sorted(paths)
     ]
     return hashlib.sha256(repr((str(folder), facts)).encode()).hexdigest()
 

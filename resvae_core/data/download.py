@@ -303,6 +303,8 @@ class _Transfer:
         self._require_size(total, response.chunked)
         _require_room(self.part, length or 0)
         stated = redirects.stated_sha256 or _stated(response.headers)
+        if not start:  # before the notes: they would take a part of another file for one of this
+            self.part.unlink(missing_ok=True)
         _Notes(self.url, _strong_tag(response.headers), total, stated).write(self.part)
         done = start
         self._tell_try(1)

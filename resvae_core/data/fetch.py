@@ -30,8 +30,10 @@ from resvae_core.data.download import (
 from resvae_core.data.files import file_digest
 from resvae_core.data.formats import require_form
 from resvae_core.data.receipts import (
+    ALTERED_FILE,
     FETCHED,
     LOCK_FILE,
+    PENDING_FILE,
     RECEIPT_FILE,
     STAGED,
     FileReceipt,
@@ -42,6 +44,7 @@ from resvae_core.data.receipts import (
     finish_installation,
     finish_installations,
     install_staged,
+    note_altered,
     read_receipt,
     receipt_folder,
     staged_path,
@@ -66,13 +69,13 @@ class DataSetStatus:
         What the table says.
     state
         ``installed``; ``partial`` (a transfer that can go on); ``missing``; ``altered`` (installed,
-        and changed or removed since).
+        and changed or removed since, or its receipt cannot be read).
     size
         Bytes installed, or that have arrived.
     installed_at
-        ISO date and time (UTC); "" where it is not installed.
+        ISO date and time (UTC); "" where it is not installed, or nobody can say.
     release
-        What is installed; "" where nothing is.
+        What is installed; "" where nothing is, or nobody can say.
     """
 
     data_set: DataSet
@@ -210,22 +213,25 @@ def fetch_data_set(
 def verify_data_set(key: str, folder: Path) -> list[FileCheck]:
     """Read every installed file of a data set and compare it with its receipt.
 
+    What is found altered is noted, so that nothing reads it from then on; what was noted and is
+    well again is read again.
+
     Raises
     ------
     CatalogError
         If there is no such data set.
     ArtifactError
-        If it is not installed.
+        If it is not installed, its receipt cannot be read, or what was found cannot be noted.
     """
     data_set = find_data_set(key)
     finish_installations(folder)
     receipt = read_receipt(folder, data_set.key)
     if receipt is None:
         raise _not_installed(data_set)
-    return [
-        FileCheck(file.path, check_file(folder, file, read=True), file.sha256, file.voucher)
-        for file in receipt.files
-    ]
+    states = [check_file(folder, receipt.key, file, read=True) for file in receipt.files]
+    found = list(zip(receipt.files, states, strict=True))
+    note_altered(folder, receipt.key, [file for file, state in found if state == "altered"])
+    return [FileCheck(file.path, state, file.sha256, file.voucher) for file, state in found]
 
 
 def remove_data_set(
@@ -233,7 +239,8 @@ def remove_data_set(
 ) -> int:
     """Remove the files of a data set, its receipt, and what had arrived of it.
 
-    Files that were put there by hand, which no receipt knows, stay.
+    Files that were put there by hand, which no receipt knows, stay. Where the receipt cannot be
+    read, the files that the table of data sets knows are removed.
 
     Parameters
     ----------
@@ -267,15 +274,24 @@ def remove_data_set(
         raise _not_installed(data_set)
     with _alone(folder, data_set.key), _as_download_error(folder):
         before_remove()
-        finish_installation(folder, data_set.key)
-        receipt = read_receipt(folder, data_set.key)
-        for file in receipt.files if receipt else ():
-            (folder / file.path).unlink(missing_ok=True)
+        for path in _installed_paths(folder, data_set):
+            (folder / path).unlink(missing_ok=True)
         own = receipt_folder(folder, data_set.key)
         shutil.rmtree(own / STAGED, ignore_errors=True)
         # the receipt goes last: a stop before leaves a set that is known to be incomplete
-        (own / RECEIPT_FILE).unlink(missing_ok=True)
+        for name in (ALTERED_FILE, PENDING_FILE, RECEIPT_FILE):
+            (own / name).unlink(missing_ok=True)
     return status.size
+
+
+def _installed_paths(folder: Path, data_set: DataSet) -> list[str]:
+    """Return what was installed of a data set; by the table where its receipt cannot be read."""
+    try:
+        finish_installation(folder, data_set.key)
+        receipt = read_receipt(folder, data_set.key)
+    except ArtifactError:
+        return [file.path for file in data_set.files]
+    return [file.path for file in receipt.files] if receipt else []
 
 
 @dataclass(frozen=True)
@@ -455,11 +471,16 @@ def _status(folder: Path | None, data_set: DataSet) -> DataSetStatus:
     nothing = DataSetStatus(data_set, "missing", 0, "", "")
     if folder is None:
         return nothing
-    receipt = read_receipt(folder, data_set.key)
+    arrived = _arrived(folder, data_set.key)
+    try:
+        receipt = read_receipt(folder, data_set.key)
+    except ArtifactError:
+        present = [folder / file.path for file in data_set.files]
+        size = sum(path.stat().st_size for path in present if path.is_file())
+        return DataSetStatus(data_set, "altered", arrived + size, "", "")
     if receipt is None:
-        arrived = _arrived(folder, data_set.key)
         return DataSetStatus(data_set, "partial", arrived, "", "") if arrived else nothing
-    whole = all(check_file(folder, file) == "intact" for file in receipt.files)
+    whole = all(check_file(folder, receipt.key, file) == "intact" for file in receipt.files)
     state: State = "installed" if whole else "altered"
     return DataSetStatus(data_set, state, receipt.size, receipt.installed_at, receipt.release)
 

@@ -209,6 +209,31 @@ def source_files(folder: Path) -> list[Path]:
     return [path for pattern in patterns for path in sorted(folder.glob(pattern))]
 
 
+def require_source_files(folder: Path) -> None:
+    """Check that the files that `load_training_set` reads are there, without reading tables.
+
+    Raises
+    ------
+    InputDataError
+        If a file is missing, or there are several of one kind.
+    ArtifactError
+        If a file that was fetched is not what it was.
+    """
+    if is_genome_wide(folder):
+        _find_official(folder)
+    else:
+        require_files(folder, TRAINING_FILES)
+
+
+def read_line_names(folder: Path) -> dict[str, str]:
+    """Return the name of each cell line, by its DepMap id."""
+    if is_genome_wide(folder):
+        table = depmap.read_models(_find_official(folder)[1])
+    else:
+        table = read_lines(folder)
+    return {str(line): str(name) for line, name in table["cell_line_name"].dropna().items()}
+
+
 def is_genome_wide(folder: Path) -> bool:
     """Tell whether `load_training_set` reads official files, which hold the whole genome."""
     return not (folder / EXPRESSION_FILE).is_file()

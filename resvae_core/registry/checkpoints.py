@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 from resvae_core import durable_files
 from resvae_core.compute import choose_device
 from resvae_core.config import models_folder
-from resvae_core.data.files import file_digest, write_json
+from resvae_core.data.files import file_digest, replacing_folder, write_json
 from resvae_core.data.screens import TrainingSet
 from resvae_core.errors import ArtifactError
 from resvae_core.models.base import ResponseModel
@@ -93,22 +92,17 @@ class Checkpoints:
         Whoever goes on with what was read back gets the same bytes whether the run was killed after
         this model or not.
         """
-        entry = self.folder / model.kind
-        staged = entry.with_name(entry.name + ".partial")
-        shutil.rmtree(staged, ignore_errors=True)
-        model.save(staged)
-        write_json(staged / HISTORY_FILE, model.history())
-        held_out = getattr(model, HELD_OUT, None)
-        if held_out is not None:
-            save_file({HELD_OUT: np.ascontiguousarray(held_out)}, staged / HELD_OUT_FILE)
-        write_json(
-            staged / DIGESTS_FILE, {p.name: file_digest(p) for p in sorted(staged.iterdir())}
-        )
-        shutil.rmtree(entry, ignore_errors=True)
-        staged.rename(entry)
-        kept = self.load(model.kind)
-        assert kept is not None, "a file changed while it was written"
-        return kept
+
+        def write(staged: Path) -> None:
+            model.save(staged)
+            write_json(staged / HISTORY_FILE, model.history())
+            held_out = getattr(model, HELD_OUT, None)
+            if held_out is not None:
+                save_file({HELD_OUT: np.ascontiguousarray(held_out)}, staged / HELD_OUT_FILE)
+            digests = {p.name: file_digest(p) for p in sorted(staged.iterdir())}
+            write_json(staged / DIGESTS_FILE, digests)
+
+        return self._put(model.kind, write)
 
     def files(self, kind: str) -> dict[str, bytes]:
         """Return the content of a kept model's files by name: what `take_over` takes elsewhere."""
@@ -122,21 +116,31 @@ class Checkpoints:
         ArtifactError
             If a file is missing or altered.
         """
-        entry = self.folder / kind
-        staged = entry.with_name(entry.name + ".partial")
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        for name, content in files.items():
-            (staged / Path(name).name).write_bytes(content)
-        if not _is_intact(staged):
-            raise ArtifactError(
-                f"The model {kind!r} that a worker sent is not complete.",
-                remedy="Start the training again: what was finished is kept.",
-            )
-        shutil.rmtree(entry, ignore_errors=True)
-        staged.rename(entry)
+
+        def write(staged: Path) -> None:
+            staged.mkdir()
+            for name, content in files.items():
+                (staged / Path(name).name).write_bytes(content)
+            if not _is_intact(staged):
+                raise ArtifactError(
+                    f"The model {kind!r} that a worker sent is not complete.",
+                    remedy="Start the training again: what was finished is kept.",
+                )
+
+        return self._put(kind, write)
+
+    def _put(self, kind: str, write: Callable[[Path], None]) -> ResponseModel:
+        """Keep what `write` makes, unless another process has kept the same model meanwhile."""
+        with replacing_folder(self.folder / kind) as staged:
+            if not _is_intact(self.folder / kind):
+                write(staged)
         kept = self.load(kind)
-        assert kept is not None, "a file changed while it was written"
+        if kept is None:
+            raise ArtifactError(
+                f"Files of the model {kind!r} changed while they were kept in {self.folder.name}/.",
+                remedy="Check that the disk works and that nothing else writes there; then start "
+                "the training again: what was finished is kept.",
+            )
         return kept
 
 
@@ -155,21 +159,28 @@ def run_key(kinds: Sequence[str], training_set: TrainingSet, effort: Effort = "f
             screen.ln_ic50.to_numpy(float).tobytes() + screen.resistant.to_numpy(float).tobytes()
         ).hexdigest(),
         "labels": [*screen.drugs, *screen.tissue],
-        "files": dict(_decisive_files()),
+        "files": dict(_decisive_files(CODE)),
         "versions": library_versions(),
     }
     text = json.dumps(decisive, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def code_digest() -> str:
-    """Return the SHA-256 (hex) of all code and encoders' weights that decide what is fitted."""
-    return hashlib.sha256(json.dumps(dict(_decisive_files())).encode()).hexdigest()
+def code_digest(parts: Sequence[str] | None = None) -> str:
+    """Return the SHA-256 (hex) of code and encoders' weights: of all that decides what is fitted.
+
+    Parameters
+    ----------
+    parts
+        Modules and folders of the package; all that fits, where None.
+    """
+    files = dict(_decisive_files(CODE if parts is None else parts))
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()
 
 
-def _decisive_files() -> Iterator[tuple[str, str]]:
-    """Return name and digest of the code that fits and of the encoders' weights."""
-    code = [p for name in CODE for p in sorted([PACKAGE / name, *(PACKAGE / name).rglob("*.py")])]
+def _decisive_files(parts: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Return name and digest of modules and folders of the package, and of encoders' weights."""
+    code = [p for name in parts for p in sorted([PACKAGE / name, *(PACKAGE / name).rglob("*.py")])]
     for path in code:
         if path.is_file():
             yield path.relative_to(PACKAGE).as_posix(), file_digest(path)

@@ -5,7 +5,8 @@ one, and the table says so. Two sets may be equally good and yet speak different
 was told a result before: that is what this is about, not who is right.
 
 The table is kept in ``<state>/drift/<candidate>-<first digits of the active set's digest>/``
-(``drift.csv``, with ``drift.json`` that names both sets by their digests): no part of either set.
+(``drift.csv``, with ``drift.json`` that names both sets by their digests and says what was
+installed of the cohorts): no part of either set.
 The shipped set is never the candidate: what came with the program is returned to, not tried out.
 """
 
@@ -16,6 +17,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,8 +26,7 @@ from scipy.stats import rankdata
 
 from resvae_core.compute import one_thread
 from resvae_core.config import state_folder
-from resvae_core.data.cancer_types import load_cancer_types
-from resvae_core.data.cohorts import DEMO, list_cohorts, load_cohort
+from resvae_core.data.cohorts import DEMO, level_cohorts, level_files, load_cohort
 from resvae_core.durable_files import write_text
 from resvae_core.errors import ConfigError
 from resvae_core.features.range_check import IN_RANGE
@@ -38,6 +39,8 @@ from resvae_core.tables import Expression
 Array = NDArray[np.float64]
 
 FOLDER, TABLE_FILE, DOCUMENT_FILE = "drift", "drift.csv", "drift.json"
+COHORTS = "cohorts"
+"""In the document: what was installed of each cohort, as `installed_references` gives it."""
 DEFAULTS = "default"
 """What the table calls the two default models, each of its set."""
 COLUMNS = (
@@ -70,15 +73,23 @@ def reference_cohorts(data: Path | None) -> dict[str, Expression]:
     data
         Folder of installed data; None where there is none.
     """
-    types = load_cancer_types()
-    real = [
-        code
-        for code in list_cohorts(data)
-        if code != DEMO and types[code].expression_form == "log2tpm"
-    ]
-    if not real:
-        return {DEMO: load_cohort(None, DEMO).expression}
-    return {code: load_cohort(data, code, form="log2tpm").expression for code in real}
+    return {
+        code: load_cohort(data, code, form="log2tpm").expression
+        for code in installed_references(data)
+    }
+
+
+def installed_references(data: Path | None) -> dict[str, dict[str, int]]:
+    """Return which cohorts `reference_cohorts` would read, and their files, without reading them.
+
+    Returns
+    -------
+    dict[str, dict[str, int]]
+        Code to files, as `cohorts.level_files` gives them; none for the synthetic cohort.
+    """
+    if data is None or not (real := level_cohorts(data)):
+        return {DEMO: {}}
+    return {code: level_files(data, code) for code in real}
 
 
 def prediction_drift(
@@ -151,6 +162,7 @@ def write_drift(
         If the sets share no drug, or the candidate is the shipped set.
     """
     require_candidate(candidate.id)
+    installed = installed_references(data)
     with one_thread():
         table = prediction_drift(
             load_model_set(candidate.folder),
@@ -162,8 +174,8 @@ def write_drift(
     folder.mkdir(parents=True, exist_ok=True)
     text = table.to_csv(index=False, float_format="%.6g")
     write_text(folder / TABLE_FILE, text)
-    document = json.dumps(_document(candidate, active, text.encode("utf-8")), indent=1)
-    write_text(folder / DOCUMENT_FILE, document + "\n")
+    document = _document(candidate, active, text.encode("utf-8")) | {COHORTS: installed}
+    write_text(folder / DOCUMENT_FILE, json.dumps(document, indent=1) + "\n")
     return table
 
 
@@ -193,18 +205,57 @@ def load_drift(candidate: SetEntry, active: SetEntry) -> pd.DataFrame | None:
     folder = drift_folder(candidate, active)
     try:
         content = (folder / TABLE_FILE).read_bytes()
-        document = json.loads((folder / DOCUMENT_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except OSError:
         return None
-    if document != _document(candidate, active, content):
+    kept = {key: value for key, value in _kept(folder).items() if key != COHORTS}
+    if kept != _document(candidate, active, content):
         return None
     return pd.read_csv(io.BytesIO(content))
+
+
+def why_outdated(candidate: SetEntry, active: SetEntry, data: Path | None) -> str:
+    """Say why a kept drift is not of the cohorts that are installed now.
+
+    Parameters
+    ----------
+    data
+        Folder of installed data; None where there is none.
+
+    Returns
+    -------
+    str
+        Sentences; "" where it is, where none is kept, and where no real cohort is installed now: it
+        could not be computed on more.
+    """
+    document, now = _kept(drift_folder(candidate, active)), installed_references(data)
+    if not document or DEMO in now:
+        return ""
+    kept: dict[str, dict[str, int]] | None = document.get(COHORTS)
+    if kept is None:  # of an earlier version
+        return "It does not say what was installed of its cohorts."
+    if DEMO in kept:
+        return f"It was computed on the synthetic cohort alone; {', '.join(now)} can be read now."
+    facts = {
+        "Installed since": [code for code in now if code not in kept],
+        "No longer installed": [code for code in kept if code not in now],
+        "Other files since": [code for code in now if code in kept and kept[code] != now[code]],
+    }
+    return " ".join(f"{words}: {', '.join(codes)}." for words, codes in facts.items() if codes)
 
 
 def drift_stamp(candidate: SetEntry, active: SetEntry) -> str:
     """Return what changes when a candidate's drift is computed anew; empty where there is none."""
     path = drift_folder(candidate, active) / DOCUMENT_FILE
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    """Return what stands beside a kept table; empty where there is none that can be read."""
+    try:
+        document = json.loads((folder / DOCUMENT_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def _document(candidate: SetEntry, active: SetEntry, content: bytes) -> dict[str, str]:

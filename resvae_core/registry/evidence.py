@@ -8,18 +8,17 @@ trained anew leaves them behind, so that no finding of one set stands beside ano
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from resvae_core.data.files import file_digest, replace_folder, write_json
+from resvae_core.data.files import file_digest, replacing_folder, settled, write_json
 from resvae_core.errors import ArtifactError, ConfigError
 from resvae_core.registry.description import active_set_folder, is_retrained
-from resvae_core.registry.pointer import SET_FILE
+from resvae_core.registry.pointer import SET_FILE, digest_of
 
 EVIDENCE = "evidence"
 EVIDENCE_FILE = "evidence.json"
@@ -47,6 +46,10 @@ TABLES: dict[str, str] = {
 }
 """Name of a table to the form that it is kept in."""
 
+RESPONSE, ALIGNMENT = "clinical_response", "alignment"
+OPTIONAL = (RESPONSE, ALIGNMENT)
+"""Tables that rest on data which no official source offers as they are read here."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -64,6 +67,8 @@ class Evidence:
         Code to number of patients.
     digests
         File to SHA-256 (hex).
+    left_out
+        Name of a table of `OPTIONAL` that was not computed to what was missing.
     """
 
     model_set: str
@@ -71,6 +76,7 @@ class Evidence:
     created: str
     cohorts: dict[str, int]
     digests: dict[str, str]
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def describe_evidence(folder: Path | None = None) -> Evidence:
@@ -124,7 +130,7 @@ def load_evidence(name: str, folder: Path | None = None) -> pd.DataFrame:
     ConfigError
         If there is no table of this name.
     ArtifactError
-        If it is missing or altered, or was computed with another model set.
+        If it was left out, is missing or altered, or was computed with another model set.
     """
     if name not in TABLES:
         raise ConfigError(
@@ -132,6 +138,12 @@ def load_evidence(name: str, folder: Path | None = None) -> pd.DataFrame:
         )
     folder = folder or active_set_folder()
     evidence = describe_evidence(folder)
+    if name in evidence.left_out:
+        raise ArtifactError(
+            f"The table {name} of the evidence was not computed, because "
+            f"{evidence.left_out[name]}.",
+            remedy="Install what is missing, then run: python -m resvae_core evidence.",
+        )
     file = f"{name}.{TABLES[name]}"
     path = folder / EVIDENCE / file
     if not path.is_file() or file_digest(path) != evidence.digests.get(file):
@@ -144,8 +156,10 @@ def save_evidence(
     tables: Mapping[str, pd.DataFrame],
     *,
     model_set: str,
+    set_digest: str,
     created: str,
     cohorts: Mapping[str, int],
+    left_out: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> None:
     """Replace the evidence beside a model set; whoever stops this half way keeps the old one.
@@ -153,13 +167,17 @@ def save_evidence(
     Parameters
     ----------
     tables
-        Every one of `TABLES`; numbers are kept with five or more digits.
+        Every one of `TABLES` that was not left out; numbers are kept with five or more digits.
     model_set
         Id of the models.
+    set_digest
+        SHA-256 (hex) of the ``model_set.json`` that they were loaded from.
     created
         ISO date.
     cohorts
         Code to number of patients.
+    left_out
+        Tables of `OPTIONAL` that were not computed, each with what was missing.
     folder
         The models' folder; the active one by default.
 
@@ -167,29 +185,44 @@ def save_evidence(
     ------
     ConfigError
         If a table is missing or unknown.
+    ArtifactError
+        If another set lies in the folder than the one with `set_digest`.
     """
-    if set(tables) != set(TABLES):
-        odd = ", ".join(sorted(set(tables) ^ set(TABLES)))
+    missing = dict(left_out or {})
+    expected = set(TABLES) - (set(missing) & set(OPTIONAL))
+    if set(tables) != expected:
+        odd = ", ".join(sorted(set(tables) ^ expected))
         raise ConfigError(
             f"The evidence lacks a table, or has an unknown one: {odd}.",
-            remedy="Build all tables of registry.evidence.TABLES.",
+            remedy="Build all tables of registry.evidence.TABLES; only those of OPTIONAL may be "
+            "left out, with a reason.",
         )
     folder = folder or active_set_folder()
-    staged = folder / f"{EVIDENCE}.partial"
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    for name, table in tables.items():
-        _write(table, staged / f"{name}.{TABLES[name]}")
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "model_set": model_set,
-        "set_digest": file_digest(folder / SET_FILE),
-        "created": created,
-        "cohorts": dict(cohorts),
-        "digests": {f.name: file_digest(f) for f in sorted(staged.iterdir()) if f.is_file()},
-    }
-    write_json(staged / EVIDENCE_FILE, document)
-    replace_folder(staged, folder / EVIDENCE)
+    _require_same_set(folder, model_set, set_digest)
+    with replacing_folder(folder / EVIDENCE) as staged:
+        staged.mkdir()
+        for name, table in tables.items():
+            _write(table, staged / f"{name}.{TABLES[name]}")
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "model_set": model_set,
+            "set_digest": set_digest,
+            "created": created,
+            "cohorts": dict(cohorts),
+            "digests": {f.name: file_digest(f) for f in sorted(staged.iterdir()) if f.is_file()},
+            **({"left_out": missing} if missing else {}),
+        }
+        write_json(staged / EVIDENCE_FILE, document)
+
+
+def _require_same_set(folder: Path, model_set: str, set_digest: str) -> None:
+    """Refuse a folder in which another set lies than the one that the findings are of."""
+    if digest_of(settled(folder)) != set_digest:
+        raise ArtifactError(
+            f"The model set in {folder.name}/ was replaced while the evidence was computed: it is "
+            f"not {model_set} ({set_digest[:8]}) any more.",
+            remedy="Compute the evidence again, with the set that is there now.",
+        )
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

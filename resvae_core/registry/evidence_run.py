@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pandas as pd
 
 from resvae_core.compute import one_thread
 from resvae_core.data.cohorts import load_cohort
-from resvae_core.data.screens import TrainingSet, load_training_set, read_lines
+from resvae_core.data.screens import TrainingSet, load_training_set, read_line_names
 from resvae_core.data.transfer_drugs import TRANSFER_COHORTS, load_transfer_drugs
 from resvae_core.evaluation.alignment import alignment_effect
 from resvae_core.evaluation.clinical_response import response_table
@@ -19,18 +21,27 @@ from resvae_core.evaluation.transfer import transfer_table
 from resvae_core.explain.associations import standardise_genes
 from resvae_core.explain.attribution import Parts, matrices_of_set
 from resvae_core.explain.biomarkers import biomarker_table, shipped_rows
-from resvae_core.explain.cohort_reading import CohortReading, read_patients
+from resvae_core.explain.cohort_reading import CohortReading, read_patients, score_patients
 from resvae_core.explain.maps import SPACES, build_map, to_tables
 from resvae_core.explain.named_panel import CLAIMS, named_panel
 from resvae_core.explain.neighbours import agreement_of_neighbours
 from resvae_core.features.distribution import quantile_table
 from resvae_core.models.model_set import ModelSet
 from resvae_core.models.patients import Patients, load_patients
+from resvae_core.registry.evidence import ALIGNMENT, RESPONSE
+from resvae_core.registry.evidence_needs import tables_left_out
+from resvae_core.registry.evidence_steps import (
+    Compute,
+    Keep,
+    Tables,
+    compute_anew,
+    read_slopes,
+    slopes_table,
+)
 from resvae_core.registry.survival_evidence import leading_genes, survival_tables
 from resvae_core.registry.training_run import load_tumours
 from resvae_core.tables import Expression
 
-Tables = dict[str, pd.DataFrame]
 Report = Callable[[str], None]
 """Takes what is computed next, in words."""
 
@@ -39,54 +50,90 @@ N_BANDS = 30
 QUANTILES = {"q10": 0.10, "q25": 0.25, "median": 0.5, "q75": 0.75, "q90": 0.9}
 
 
-def build_evidence(folder: Path, model_set: ModelSet, *, report: Report) -> Tables:
-    """Compute every table of the evidence.
+@dataclass(frozen=True)
+class Findings:
+    """What was computed.
+
+    Parameters
+    ----------
+    tables
+        As `evidence.save_evidence` takes them. No row is a patient's.
+    left_out
+        Tables that the installed data do not suffice for, each with what is missing.
+    """
+
+    tables: Tables
+    left_out: dict[str, str]
+
+
+def build_evidence(
+    folder: Path, model_set: ModelSet, *, report: Report, keep: Keep = compute_anew
+) -> Findings:
+    """Compute every table of the evidence that the installed data suffice for.
 
     Parameters
     ----------
     folder
-        Folder of installed data: cell lines, cohorts, clinical and response tables.
+        Folder of installed data: cell lines, cohorts with survival; recorded responses and
+        z-scores of cohorts where they are installed, see `evidence_needs`.
     model_set
         What predicts.
     report
         Told before each step.
-
-    Returns
-    -------
-    dict
-        As `evidence.save_evidence` takes it. No row is a patient's.
+    keep
+        Asked for the tables of each step; see `evidence_steps.KeptSteps`.
 
     Raises
     ------
     InputDataError
         If data are not installed.
     """
-    report("transfer: scores of five cohorts")
-    tables: Tables = {"transfer_tasks": transfer_table(folder, model_set)}
-    report("recorded response")
-    tables["clinical_response"] = response_table(folder, model_set)
-    report("what z-scores lose")
-    tables["alignment"] = alignment_effect(folder, model_set)
+    missing, tables = tables_left_out(folder), Tables()
+
+    def step(words: str, name: str, compute: Compute) -> None:
+        if name in missing:
+            report(f"{words}: left out, because {missing[name]}")
+            return
+        report(words)
+        tables.update(keep(name, compute))
+
+    step(
+        "transfer: scores of five cohorts",
+        "transfer",
+        lambda: {"transfer_tasks": transfer_table(folder, model_set)},
+    )
+    step("recorded response", RESPONSE, lambda: {RESPONSE: response_table(folder, model_set)})
+    step("what z-scores lose", ALIGNMENT, lambda: {ALIGNMENT: alignment_effect(folder, model_set)})
     cohorts = {code: load_patients(folder, code, model_set) for code in TRANSFER_COHORTS}
-    tables |= _findings(cohorts, model_set, report)
-    report("survival by leading genes")
-    named: dict[str, list[str]] = {}
-    for claim in CLAIMS:
-        named.setdefault(claim.cohort, []).append(claim.gene)
-    outcomes = {code: load_cohort(folder, code).outcome("OS") for code in cohorts}
-    genes = leading_genes(tables["biomarkers"], named)
-    tables |= survival_tables(cohorts, outcomes, genes)
+    slopes, bands = _attributions(cohorts, model_set, report, keep)
+    tables["cohort_attributions"] = pd.concat(bands, ignore_index=True)
+    step("biomarkers", "biomarkers", lambda: _findings(cohorts, model_set, slopes))
+    step(
+        "survival by leading genes",
+        "survival",
+        lambda: _survival(folder, cohorts, tables["biomarkers"]),
+    )
     tumours = load_tumours(folder)
-    report("scores of every drug")
     # of other cohorts in log2(TPM + 1) the level is that of another gene model and quantifier
     comparable = {code: tumours[code] for code in cohorts if code in tumours}
-    tables["score_quantiles"] = score_quantiles(comparable, model_set)
-    tables["expression_quantiles"] = expression_quantiles(tumours, model_set.genes)
-    report("maps and neighbours")
-    tables["cohort_profiles"] = mean_profiles(tumours, model_set.genes)
-    tables["cohort_genes"] = measured_genes(cohorts)
-    tables |= _maps(folder, model_set, load_training_set(folder), tumours)
-    return tables
+    step(
+        "scores of every drug",
+        "scores",
+        lambda: {
+            "score_quantiles": score_quantiles(comparable, model_set),
+            "expression_quantiles": expression_quantiles(tumours, model_set.genes),
+        },
+    )
+    step(
+        "maps and neighbours",
+        "maps",
+        lambda: {
+            "cohort_profiles": mean_profiles(tumours, model_set.genes),
+            "cohort_genes": measured_genes(cohorts),
+            **_maps(folder, model_set, load_training_set(folder), tumours),
+        },
+    )
+    return Findings(tables, missing)
 
 
 def cohort_sizes(tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
@@ -177,25 +224,54 @@ def attribution_bands(
     return pd.concat(rows, ignore_index=True)
 
 
-def _findings(cohorts: Mapping[str, Patients], model_set: ModelSet, report: Report) -> Tables:
-    """Return biomarkers, the paper's genes, and how attributions spread."""
-    readings: dict[str, CohortReading] = {}
-    bands = []
+def _attributions(
+    cohorts: Mapping[str, Patients], model_set: ModelSet, report: Report, keep: Keep
+) -> tuple[Tables, list[pd.DataFrame]]:
+    """Return the slopes of each cohort, and how attributions spread in those with a level."""
+    slopes, bands = {}, []
     for code, patients in cohorts.items():
         report(f"attributions of {code} ({len(patients.values)} patients)")
-        drugs = [entry.drug for entry in load_transfer_drugs()[code]]
-        samples = model_set.samples(patients.expression)
-        with one_thread():
-            parts = matrices_of_set(model_set, samples, drugs)
-            readings[code] = read_patients(model_set, patients, drugs, matrices=parts)
+        found = keep(f"attributions-{code}", partial(_explain, patients, model_set))
+        slopes[code] = found["slopes"]
         if not patients.aligned:  # of z-scores the level is not known
-            bands.append(attribution_bands(parts, code, model_set.genes))
-    report("biomarkers")
+            bands.append(found["bands"])
+    return slopes, bands
+
+
+def _explain(patients: Patients, model_set: ModelSet) -> Tables:
+    drugs = [entry.drug for entry in load_transfer_drugs()[patients.code]]
+    samples = model_set.samples(patients.expression)
+    with one_thread():
+        parts = matrices_of_set(model_set, samples, drugs)
+        reading = read_patients(model_set, patients, drugs, matrices=parts)
+    return {
+        "slopes": slopes_table(reading.slopes, reading.member_slopes, reading.genes),
+        "bands": attribution_bands(parts, patients.code, model_set.genes),
+    }
+
+
+def _findings(
+    cohorts: Mapping[str, Patients], model_set: ModelSet, slopes: Mapping[str, pd.DataFrame]
+) -> Tables:
+    """Return biomarkers and the paper's genes."""
+    readings: dict[str, CohortReading] = {}
+    for code, patients in cohorts.items():
+        of_models, of_members = read_slopes(slopes[code])
+        with one_thread():
+            scored = score_patients(model_set, patients)
+        readings[code] = replace(scored, slopes=of_models, member_slopes=of_members)
     return {
         "biomarkers": shipped_rows(biomarker_table(readings.values())),
         "named_panel": named_panel(readings),
-        "cohort_attributions": pd.concat(bands, ignore_index=True),
     }
+
+
+def _survival(folder: Path, cohorts: Mapping[str, Patients], biomarkers: pd.DataFrame) -> Tables:
+    named: dict[str, list[str]] = {}
+    for claim in CLAIMS:
+        named.setdefault(claim.cohort, []).append(claim.gene)
+    outcomes = {code: load_cohort(folder, code).outcome("OS") for code in cohorts}
+    return survival_tables(cohorts, outcomes, leading_genes(biomarkers, named))
 
 
 def _maps(
@@ -206,7 +282,7 @@ def _maps(
 ) -> Tables:
     screen = training_set.screen
     tissues = {str(line): str(tissue) for line, tissue in screen.tissue.items()}
-    names = {str(line): str(name) for line, name in read_lines(folder)["cell_line_name"].items()}
+    names = read_line_names(folder)
     maps = [
         build_map(
             space, model_set, training_set.expression, names=names, tissues=tissues, cohorts=tumours

@@ -97,16 +97,28 @@ def fit_kinds(
 def fit_alone(task: FitTask, shared: tuple[Samples, Screen]) -> Files:
     """Fit one model and return its files, as `Checkpoints.files`."""
     samples, screen = shared
+    parts = _read_parts(task.parts)
+    model = build_model(task.kind, effort=task.effort)
+    model.build_from({name: parts[name] for name in model.needs})
+    with watching(_tell):
+        model.fit(samples, screen)
     with TemporaryDirectory() as folder:
         here = Checkpoints(Path(folder))
-        parts: Models = {}
-        for kind, files in task.parts.items():
-            parts[kind] = _joined(here.take_over(kind, files), parts)
-        model = build_model(task.kind, effort=task.effort)
-        model.build_from({name: parts[name] for name in model.needs})
-        with watching(_tell):
-            here.keep(model.fit(samples, screen))
+        here.keep(model)
         return here.files(task.kind)
+
+
+def _read_parts(files: Mapping[str, Files]) -> Models:
+    """Return models from their files, which lie in a folder only while they are read.
+
+    A worker may be killed at any moment of a fit, and could not remove them then.
+    """
+    parts: Models = {}
+    with TemporaryDirectory() as folder:
+        here = Checkpoints(Path(folder))
+        for kind, content in files.items():
+            parts[kind] = _joined(here.take_over(kind, content), parts)
+    return parts
 
 
 def _fit_here(

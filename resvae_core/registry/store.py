@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from resvae_core import durable_files
-from resvae_core.data.files import file_digest, replace_folder, write_json
+from resvae_core.data.files import file_digest, read_whole, replacing_folder, write_json
 from resvae_core.data.splits import LEAVE_CELL_LINE_OUT
 from resvae_core.errors import ArtifactError, ConfigError
 from resvae_core.features.range_check import Reference, Thresholds
@@ -85,6 +85,10 @@ def read_contents(folder: Path) -> SetContents:
     ArtifactError
         If a document is missing or cannot be read.
     """
+    return read_whole(folder, _read_contents)
+
+
+def _read_contents(folder: Path) -> SetContents:
     document, digest = _read_set(folder), file_digest(folder / SET_FILE)
     models = {kind: read_model_document(folder / kind) for kind in document["models"]}
     genes = {gene for model in models.values() for gene in model["genes"]}
@@ -121,7 +125,12 @@ def load_model_set(
     ArtifactError
         If a file is missing, altered or of another schema, or models do not fit together.
     """
-    folder = folder or active_set_folder()
+    return read_whole(
+        folder or active_set_folder(), lambda whole: _load_models(whole, verify, kinds)
+    )
+
+
+def _load_models(folder: Path, verify: bool, kinds: Sequence[str] | None) -> ModelSet:
     document, digest = _read_set(folder), file_digest(folder / SET_FILE)
     if verify:
         require_intact(folder)
@@ -164,7 +173,10 @@ def verify_model_set(folder: Path | None = None) -> list[Verification]:
     ArtifactError
         If there is no readable ``model_set.json``.
     """
-    folder = folder or active_set_folder()
+    return read_whole(folder or active_set_folder(), _verify)
+
+
+def _verify(folder: Path) -> list[Verification]:
     found = []
     for name, expected in _read_set(folder)["digests"].items():
         path = folder / name
@@ -277,41 +289,40 @@ def save_model_set(
 ) -> None:
     """Replace the set in a folder by another one.
 
-    The set is written beside the folder first and moved into place when it is complete: whoever
-    stops this half way keeps the old set. The encoders and the cancer-type suggestion in the
-    folder stay as they are: they are no part of the set, and have digests of their own.
+    The set is written beside the folder first, put on the disk, and moved into place when it is
+    complete: whoever stops this half way keeps the old set. Of two processes that save into one
+    folder the second waits for the first, and its set stays. The encoders and the cancer-type
+    suggestion in the folder stay as they are: they are no part of the set, and have digests of
+    their own.
     """
-    _recover(folder)
-    staged = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(staged, ignore_errors=True)
-    for kind, model in model_set.models.items():
-        model.save(staged / kind)
-        write_json(staged / kind / HISTORY_FILE, model.history())
-        digest = file_digest(staged / kind / WEIGHTS_FILE)
-        card = {"id": f"{kind}-{digest[:8]}", **cards[kind].document, "weights_sha256": digest}
-        write_json(staged / kind / CARD_FILE, card)
-    for name, reference in model_set.references.items():
-        _save_reference(reference, staged, name)
-    (staged / EVALUATION).mkdir(parents=True)
-    for name, table in evaluation.items():
-        table.to_csv(staged / EVALUATION / f"{name}.csv", index=False, float_format="%.5g")
-    document = {
-        "schema_version": SCHEMA_VERSION,
-        "name": model_set.name,
-        "default_model": model_set.default_model,
-        "models": list(model_set.models),
-        "references": list(model_set.references),
-        "digests": {
-            path.relative_to(staged).as_posix(): file_digest(path)
-            for path in sorted(staged.rglob("*"))
-            if path.is_file()
-        },
-    }
-    write_json(staged / SET_FILE, document)
-    for name in BESIDE:
-        if (folder / name).is_dir():
-            shutil.copytree(folder / name, staged / name, copy_function=_link)
-    replace_folder(staged, folder)
+    with replacing_folder(folder) as staged:
+        for kind, model in model_set.models.items():
+            model.save(staged / kind)
+            write_json(staged / kind / HISTORY_FILE, model.history())
+            digest = file_digest(staged / kind / WEIGHTS_FILE)
+            card = {"id": f"{kind}-{digest[:8]}", **cards[kind].document, "weights_sha256": digest}
+            write_json(staged / kind / CARD_FILE, card)
+        for name, reference in model_set.references.items():
+            _save_reference(reference, staged, name)
+        (staged / EVALUATION).mkdir(parents=True)
+        for name, table in evaluation.items():
+            table.to_csv(staged / EVALUATION / f"{name}.csv", index=False, float_format="%.5g")
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "name": model_set.name,
+            "default_model": model_set.default_model,
+            "models": list(model_set.models),
+            "references": list(model_set.references),
+            "digests": {
+                path.relative_to(staged).as_posix(): file_digest(path)
+                for path in sorted(staged.rglob("*"))
+                if path.is_file()
+            },
+        }
+        write_json(staged / SET_FILE, document)
+        for name in BESIDE:
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, staged / name, copy_function=_link)
 
 
 def add_evaluation(name: str, table: pd.DataFrame, folder: Path | None = None) -> None:
@@ -347,13 +358,6 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _recover(folder: Path) -> None:
-    """Put the old set back where a swap was stopped between its two steps."""
-    old = folder.with_name(folder.name + ".old")
-    if old.exists() and not folder.exists():
-        old.rename(folder)
 
 
 def _read_set(folder: Path) -> dict[str, Any]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from resvae_core.config import PROJECT_ROOT
 from resvae_core.data import cohorts
 from resvae_core.data.cohorts import (
     CohortData,
     installation_stamp,
+    level_cohorts,
+    level_files,
     list_cohorts,
     load_cancer_types,
     load_cohort,
 )
+from resvae_core.data.receipts import FileReceipt, note_altered
 from resvae_core.errors import (
     ExpressionUnitsError,
     InputDataError,
@@ -162,6 +168,30 @@ def test_the_shipped_cohort_says_that_it_is_synthetic(
     assert cohort.outcome().event.to_dict() == {"P1": True, "P2": False}
 
 
+def test_cohort_counts_as_genome_wide_by_what_is_installed_of_it(installed: Path) -> None:
+    """The catalogue's forms are those of the development data: BLCA as z-scores there."""
+    tcga = installed / "tcga"
+    assert level_cohorts(installed) == ["LUAD"]
+    assert level_cohorts(None) == []
+    (tcga / "TCGA-BLCA.star_tpm.tsv.gz").write_bytes(b"four")
+    (tcga / "LUAD_expression.parquet").unlink()
+    (tcga / "STAD_expression_log2tpm_1577.parquet").touch()
+    assert list_cohorts(installed) == ["DEMO", "BLCA", "LUAD", "STAD"]
+    assert level_cohorts(installed) == ["BLCA"]
+    assert level_files(installed, "BLCA") == {"tcga/TCGA-BLCA.star_tpm.tsv.gz": 4}
+    assert level_files(installed, "LUAD") == {}
+
+
+@pytest.mark.data
+def test_genome_wide_cohorts_of_the_development_data_are_those_of_the_shipped_reference(
+    data: Path,
+) -> None:
+    card = json.loads((PROJECT_ROOT / "models/drug_mean/card.json").read_text(encoding="utf-8"))
+    described = card["training"]["references"]["tumours"]
+    codes = re.findall(r"([A-Z]+) \(\d+\)", described)
+    assert level_cohorts(data) == codes == ["GBM", "LUAD", "READ"]
+
+
 @pytest.mark.data
 def test_catalogue_counts_match_the_installed_cohorts(data: Path) -> None:
     types = load_cancer_types()
@@ -222,5 +252,9 @@ def test_the_stamp_changes_when_a_file_is_replaced(tmp_path: Path) -> None:
     between = installation_stamp(tmp_path)
     (tmp_path / "tcga" / "LUAD_expression.parquet").write_bytes(b"another")
     assert len({before, between, installation_stamp(tmp_path)}) == 3
+    after = installation_stamp(tmp_path)
+    (tmp_path / "fetched" / "tcga-luad").mkdir(parents=True)
+    note_altered(tmp_path, "tcga-luad", [FileReceipt("tcga/a.tsv", 1, "0", "", "host", 1)])
+    assert installation_stamp(tmp_path) != after, "a check found a file of the same size altered"
     assert installation_stamp(tmp_path) == installation_stamp(tmp_path)
     assert installation_stamp(None) == ""

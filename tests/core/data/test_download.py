@@ -19,7 +19,7 @@ import pytest
 
 from resvae_core.data import download as module
 from resvae_core.data.download import Patience, download
-from resvae_core.errors import ArtifactError, DownloadError
+from resvae_core.errors import ArtifactError, DownloadError, JobCancelledError
 from tests.core.data.local_host import CONTENT, DIGEST, Host, serving
 
 
@@ -85,6 +85,26 @@ def test_changed_file_of_a_host_that_ignores_the_condition_is_fetched_anew(
     with pytest.raises(DownloadError):
         download(f"{host.url}/file", path)
     host.tag, host.sent_at_most, host.content = '"two"', None, CONTENT[::-1]
+    download(f"{host.url}/file", path)
+    assert path.read_bytes() == CONTENT[::-1]
+
+
+def test_changed_file_of_which_nothing_came_is_not_mixed_with_the_earlier_one(
+    host: Host, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.bin"
+    host.sent_at_most = 1000
+    with pytest.raises(DownloadError):
+        download(f"{host.url}/file", path)
+    host.tag, host.sent_at_most, host.content = '"two"', None, CONTENT[::-1]
+    answered = iter([False, True])  # told before the host is asked, and when it has answered
+
+    def trying(name: str, number: int, tries: int) -> None:
+        if next(answered):
+            raise JobCancelledError("Cancelled.", remedy="Start it again.")
+
+    with pytest.raises(JobCancelledError):
+        download(f"{host.url}/file", path, patience=Patience(trying=trying))
     download(f"{host.url}/file", path)
     assert path.read_bytes() == CONTENT[::-1]
 

@@ -29,7 +29,9 @@ from resvae_core.data.fetch import (
     verify_data_set,
 )
 from resvae_core.data.receipts import (
+    ALTERED_FILE,
     PENDING_FILE,
+    RECEIPT_FILE,
     read_receipt,
     receipt_folder,
     require_intact,
@@ -386,6 +388,95 @@ def test_alteration_that_keeps_size_and_time_is_found_by_verify(folder: Path) ->
     assert verify_data_set("one", folder)[0].state == "altered"
 
 
+def alter_unseen(path: Path) -> None:
+    """Change the last byte of a file, with its size and time as they were."""
+    kept, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+
+
+@pytest.mark.usefixtures("table")
+def test_what_verify_found_altered_is_refused_listed_and_fetched_again(
+    host: Host, folder: Path
+) -> None:
+    fetch(folder)
+    path = folder / "x/one.csv"
+    alter_unseen(path)
+    verify_data_set("one", folder)
+    with pytest.raises(ArtifactError, match=r"x/one\.csv is not as it was installed"):
+        require_intact(folder, [path])
+    assert [one.state for one in list_data_sets(folder)] == ["altered"]
+    assert verify_data_set("one", folder)[0].state == "altered"
+    host.requests.clear()
+    assert fetch(folder) == ["one"]
+    assert len(host.requests) == 1
+    assert path.read_bytes() == CONTENT
+    require_intact(folder, [path])
+    assert find_status("one", folder).state == "installed"
+    assert not (receipt_folder(folder, "one") / ALTERED_FILE).exists()
+
+
+@pytest.mark.usefixtures("table")
+def test_altered_file_that_was_put_back_is_read_after_the_next_verify(folder: Path) -> None:
+    fetch(folder)
+    path = folder / "x/one.csv"
+    alter_unseen(path)
+    verify_data_set("one", folder)
+    alter_unseen(path)
+    assert find_status("one", folder).state == "altered", "nobody has looked since"
+    assert verify_data_set("one", folder)[0].state == "intact"
+    assert find_status("one", folder).state == "installed"
+    require_intact(folder, [path])
+
+
+@pytest.mark.usefixtures("table")
+def test_removed_set_leaves_no_note_of_what_was_altered(folder: Path) -> None:
+    fetch(folder)
+    alter_unseen(folder / "x/one.csv")
+    verify_data_set("one", folder)
+    remove_data_set("one", folder)
+    assert [path.name for path in receipt_folder(folder, "one").iterdir()] == ["lock"]
+
+
+@pytest.mark.usefixtures("table")
+def test_note_of_an_earlier_installation_says_nothing_of_the_file_installed_since(
+    folder: Path,
+) -> None:
+    fetch(folder)
+    noted = receipt_folder(folder, "one") / ALTERED_FILE
+    alter_unseen(folder / "x/one.csv")
+    verify_data_set("one", folder)
+    late = noted.read_bytes()
+    fetch(folder)
+    noted.write_bytes(late)  # as if the check had ended after the installation
+    require_intact(folder, [folder / "x/one.csv"])
+    assert find_status("one", folder).state == "installed"
+
+
+@pytest.mark.usefixtures("table")
+def test_note_that_cannot_be_read_stands_for_every_file(folder: Path) -> None:
+    fetch(folder)
+    (receipt_folder(folder, "one") / ALTERED_FILE).write_text("[")
+    assert find_status("one", folder).state == "altered"
+    verify_data_set("one", folder)
+    assert find_status("one", folder).state == "installed"
+
+
+@pytest.mark.usefixtures("table")
+def test_altered_file_that_cannot_be_noted_is_an_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch(folder)
+    alter_unseen(folder / "x/one.csv")
+
+    def refuse(path: Path, document: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("resvae_core.data.receipts.write_json", refuse)
+    with pytest.raises(ArtifactError, match=r"x/one\.csv is altered, but that cannot be noted in"):
+        verify_data_set("one", folder)
+
+
 @pytest.mark.usefixtures("table")
 def test_file_that_was_only_copied_is_read_once_and_passes(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -635,6 +726,40 @@ def test_broken_receipt_is_refused(folder: Path) -> None:
         require_intact(folder, [folder / "x/one.csv"])
     write_receipt(path, receipt)
     require_intact(folder, [folder / "x/one.csv"])
+
+
+@pytest.mark.parametrize("name", [RECEIPT_FILE, PENDING_FILE])
+def test_cut_receipt_concerns_its_own_data_set_alone_and_can_be_removed(
+    name: str, host: Host, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"key": key, "files": [file_row(host, f"x/{key}.csv", b"id,v\n1,2\n")]}
+        for key in ("cut", "whole")
+    ]
+    monkeypatch.setenv(SOURCES_VARIABLE, str(write_table(tmp_path / "two.json", rows)))
+    fetch(folder, "cut")
+    fetch(folder, "whole")
+    own = receipt_folder(folder, "cut")
+    text = (own / RECEIPT_FILE).read_text()
+    (own / name).write_text(text[: len(text) // 2])
+
+    assert {one.key: one.state for one in list_data_sets(folder)} == {
+        "cut": "altered",
+        "whole": "installed",
+    }
+    require_intact(folder, [folder / "x/whole.csv"])
+    assert verify_data_set("whole", folder)[0].state == "intact"
+    with pytest.raises(ArtifactError, match="nobody can say") as refused:
+        require_intact(folder, [folder / "x/whole.csv", folder / "x/cut.csv"])
+    assert "data remove cut, and fetch again" in refused.value.remedy
+    with pytest.raises(ArtifactError, match="nobody can say"):
+        fetch(folder, "cut")
+
+    assert remove_data_set("cut", folder) == len(b"id,v\n1,2\n")
+    assert [path.name for path in own.iterdir()] == ["lock"]
+    assert [path.name for path in (folder / "x").iterdir()] == ["whole.csv"]
+    assert fetch(folder, "cut") == ["cut"]
+    require_intact(folder, [folder / "x/cut.csv"])
 
 
 @pytest.mark.usefixtures("table")
