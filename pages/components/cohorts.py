@@ -9,6 +9,7 @@ import streamlit as st
 from pages.components import columns, panels, predictions, rankings, resources, verdicts
 from pages.components.downloads import csv_button
 from pages.components.findings import choose_cohort, notes
+from pages.components.messages import plain
 from resvae_core.figures.palette import FLOORS, model_word
 from resvae_core.figures.transfer import (
     alignment_shift,
@@ -89,6 +90,8 @@ def _level_note(rows: pd.DataFrame) -> None:
 
 def show_response(session: Session) -> None:
     """Show how well scores tell responders from others, cancer by cancer and drug by drug."""
+    if _is_left_out("clinical_response", "how scores compare with recorded responses"):
+        return
     table = resources.evidence("clinical_response")
     st.markdown(
         "Patients whose response to the drug was recorded: complete or partial response against "
@@ -127,6 +130,8 @@ def show_alignment(session: Session) -> None:
         panels.TableView("alignment", one, columns.TRANSFER_TASKS, notes=notes()),
     )
     st.subheader("What z-scores lose", anchor=False)
+    if _is_left_out("alignment", "what the models lose where a cohort is known as z-scores"):
+        return
     st.caption(
         "Cohorts known as z-scores take another way in (*z-scores, normal scores*: each gene's "
         "ranks, put on the scale of the reference tumours). On the patients of the two cohorts "
@@ -142,6 +147,14 @@ def show_alignment(session: Session) -> None:
         alt="Effect of reading z-scores, by cohort, way and model",
     )
     csv_button(effect, "zscore-alignment", notes=notes())
+
+
+def _is_left_out(table: str, what: str) -> bool:
+    """Say of a table that was not computed what it would have told, and why it is not here."""
+    reason = resources.why_left_out(table)
+    if reason:
+        st.markdown(f"**Not assessable**: {what}, because {plain(reason)}.")
+    return bool(reason)
 
 
 def show_samples(session: Session) -> None:

@@ -11,6 +11,7 @@ from pages.components.state import load_session
 from pages.components.trail import recorded_export
 from resvae_core.access.audit import as_subject
 from resvae_core.config import RESEARCH_USE
+from resvae_core.spreadsheets import MARKED, comment, without_formulas
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 def csv_text(table: pd.DataFrame, *, notes: tuple[str, ...] = ()) -> str:
     """Return a table as CSV under comment lines: research use first, then the notes.
 
+    Text that a spreadsheet would take for a formula is marked, and a last comment then says so.
+
     Parameters
     ----------
     table
@@ -26,8 +29,10 @@ def csv_text(table: pd.DataFrame, *, notes: tuple[str, ...] = ()) -> str:
     notes
         Provenance, one line each, such as the model set and the digest of the file.
     """
-    comments = "".join(f"# {line}\n" for line in (RESEARCH_USE, *notes))
-    return comments + table.to_csv(index=False, lineterminator="\n")
+    safe = without_formulas(table)
+    marked = () if safe is table else (MARKED,)
+    comments = "".join(map(comment, (RESEARCH_USE, *notes, *marked)))
+    return comments + safe.to_csv(index=False, lineterminator="\n")
 
 
 def csv_button(table: pd.DataFrame, name: str, *, notes: tuple[str, ...] = ()) -> None:

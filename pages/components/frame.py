@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -18,7 +19,11 @@ from pages.components.state import Session, load_session
 from resvae_core import __version__
 from resvae_core.access.roles import Actor
 from resvae_core.config import ASSETS, RESEARCH_USE
+from resvae_core.registry.pointer import read_pointer
 from resvae_core.settings import load_settings
+
+if TYPE_CHECKING:
+    from resvae_core.registry.description import SetDescription
 
 BRAND = ASSETS / "brand"
 
@@ -94,7 +99,7 @@ def open_page(name: str) -> Iterator[Session]:
     if name != "upload":
         session.let_go()
     problems = session.read_link(st.query_params.to_dict())
-    lacking = pickers.fit_to_set(session)
+    changes = [pickers.follow_set(session), *pickers.fit_to_set(session)]
     with messages.Guarded():
         _ribbon(session)
         pickers.context_bar(session)
@@ -102,7 +107,7 @@ def open_page(name: str) -> Iterator[Session]:
     _menu(session, visitor)
     for problem in problems:
         messages.show_error(problem)
-    for sentence in lacking:
+    for sentence in filter(None, changes):
         st.warning(messages.plain(sentence))
     with messages.Guarded():
         load_settings()  # broken ones are no defaults: that is said on every page
@@ -114,6 +119,8 @@ def open_page(name: str) -> Iterator[Session]:
             yield session
     finally:
         _footer()
+    # a run that was cut short has said nothing that anybody could read
+    session.models = resources.installed_models() or session.models
 
 
 def go_to(name: str, session: Session) -> None:
@@ -149,10 +156,20 @@ def _ribbon(session: Session) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(RESEARCH_USE, icon=":material/science:", color="orange")
         models = resources.installed_models()
-        if models is not None and models.synthetic:
-            st.badge("Models of synthetic data", icon=":material/warning:", color="orange")
+        for words in _hedges(models) if models else ():
+            st.badge(words, icon=":material/warning:", color="orange")
         with messages.Guarded():
             job_chip.show(session)
+
+
+def _hedges(models: SetDescription) -> list[str]:
+    """Return what everybody has to know of the active model set beside what it is not for."""
+    hedges = {
+        "Models of synthetic data": models.synthetic,
+        "Models of a short training": models.effort == "short",
+        "Models that did not pass every gate": read_pointer().reason(models.id),
+    }
+    return [words for words, holds in hedges.items() if holds]
 
 
 def _footer() -> None:

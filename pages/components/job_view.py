@@ -28,12 +28,13 @@ from resvae_core.figures.training_curves import (
     losses_of,
     metrics_of,
 )
-from resvae_core.jobs import service
+from resvae_core.jobs import queue_watch, service
 from resvae_core.jobs.tasks import TASKS
 from resvae_core.registry import library
 
 if TYPE_CHECKING:
     from pages.components.columns import Columns
+    from resvae_core.access.roles import Actor
     from resvae_core.jobs.record import JobRecord, State
 
 POLL_SECONDS = 1.5
@@ -56,6 +57,12 @@ NO_CURVES = {
     True: "Curves appear here a few seconds after the first loss or judged fold.",
     False: "It ended before a loss or a judged fold was reported.",
 }
+_LOST = {
+    "train": "Its record, log and curves, and what it finished without becoming a set,",
+    "score": "Its record, its log and **all scores that it wrote**",
+    "attribute_cohort": "Its record, its log and the explanations that it computed",
+}
+"""What goes with a job, by its task."""
 SET_COMPARED = "set_compared"
 """Key of the choice of a set on the part Model sets."""
 
@@ -165,6 +172,8 @@ def _queued(job: JobRecord) -> None:
     place = f"place {job.position} in the queue" if job.position else "in the queue"
     why = " One training runs at a time on each device." if job.lane == "training" else ""
     st.markdown(f"Waits, {place}.{why}")
+    if missing := queue_watch.missing_worker(job):
+        st.markdown(f":orange[:material/warning: {messages.plain(missing)}]")
 
 
 def _running(job: JobRecord) -> None:
@@ -196,7 +205,13 @@ def progress_words(job: JobRecord) -> str:
 
 def _done(job: JobRecord) -> None:
     st.markdown(f"Finished in {duration_words(job)}.")
-    if "set" in job.result:
+    if job.task == "score":
+        st.markdown(
+            f"{job.result['samples']:,} samples, {job.result['rows']:,} rows, scored with the set "
+            f"{messages.plain(str(job.result['set']))}. The scores are Parquet files in "
+            f"`jobs/{job.id}/{job.result['folder']}` of the state folder."
+        )
+    if job.task == "train":
         st.button(
             "Compare it with the active set",
             icon=":material/compare_arrows:",
@@ -246,7 +261,6 @@ def _buttons(job: JobRecord) -> None:
     offers = {
         "Cancel": (_cancel, (), ":material/stop:", job.state in ACTIVE),
         "Resume": (act, (service.resume,), ":material/play_arrow:", job.state in service.RESUMABLE),
-        "Remove": (act, (service.forget,), ":material/delete:", job.state not in ACTIVE),
     }
     with st.container(horizontal=True):
         for label, (callback, action, icon, offered) in offers.items():
@@ -260,8 +274,30 @@ def _buttons(job: JobRecord) -> None:
                     on_click=callback,
                     args=(*action, job.id),
                 )
+        if job.state not in ACTIVE:
+            _offer_to_remove(job, reason)
     if reason:
         st.caption(reason)
+
+
+def _offer_to_remove(job: JobRecord, reason: str) -> None:
+    """Say what would be lost, and ask."""
+    with st.popover("Remove", icon=":material/delete:", disabled=bool(reason)):
+        st.markdown(f"{_LOST.get(job.task, 'Its record and its log')} will be gone for good.")
+        st.button(
+            "Remove this job", key=f"remove_{job.id}", on_click=_remove, args=(job.id, job.title)
+        )
+
+
+def _remove(job_id: str, title: str) -> None:
+    """Remove a job, and say so (for callbacks)."""
+    if act(_forget, job_id):
+        st.toast(f"Removed: {messages.plain(title)}", icon=":material/check:")
+
+
+def _forget(job_id: str, *, actor: Actor) -> bool:
+    service.forget(job_id, actor=actor)
+    return True
 
 
 def _offer_curves(job: JobRecord) -> None:

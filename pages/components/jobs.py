@@ -9,8 +9,8 @@ import streamlit as st
 from pages.components import messages, resources
 from pages.components.permissions import act, show_refusal, why_not
 from resvae_core.errors import JobError
-from resvae_core.jobs import service
-from resvae_core.jobs.task_attribution import RESULT_FILE
+from resvae_core.jobs import queue_watch, service
+from resvae_core.jobs.task_attribution import EXPRESSION, RESULT_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +33,11 @@ def _result(job_id: str, _path: Path) -> pd.DataFrame:
     return pd.read_parquet(_path)
 
 
+@st.cache_data(max_entries=8, show_spinner=False)
+def _expression_digest(cohort: str, stamp: str) -> str:
+    return resources.cohort(cohort).expression.digest()
+
+
 def cohort_attribution(cohort: str, drug: str, model: str) -> pd.DataFrame | None:
     """Return a cohort's attributions, or offer to compute them and show how far that is.
 
@@ -50,9 +55,10 @@ def cohort_attribution(cohort: str, drug: str, model: str) -> pd.DataFrame | Non
     job = service.find_job(TASK, arguments)
     if job is not None and job.state == "done":
         path = service.job_folder(job.id) / RESULT_FILE
-        if path.is_file():
+        digest = _expression_digest(cohort, resources.data_stamp())
+        if path.is_file() and job.data_digests.get(EXPRESSION) == digest:
             return _result(job.id, path)
-        job = None  # somebody removed the file: it is computed again
+        job = None  # the file was removed, or other patients are installed: it is computed again
     if job is not None and job.state in ACTIVE:
         _watch(job.id)
         return None
@@ -109,7 +115,8 @@ def _watch(job_id: str) -> None:
 
 def _words(job: JobRecord) -> str:
     if job.position is not None:
-        return f"Waits, place {job.position} in the queue"
+        missing = messages.plain(queue_watch.missing_worker(job))
+        return f"Waits, place {job.position} in the queue. {missing}"
     if not job.total:
         return "Loading cohort and models …"
     return f"Explained {job.done} of {job.total} patients"

@@ -13,10 +13,23 @@ from pages.components.messages import plain
 from resvae_core.config import RESEARCH_USE
 from resvae_core.figures.biomarkers import controls
 from resvae_core.figures.palette import ENSEMBLE, FIVE, SIMPLE, in_order
+from resvae_core.figures.performance import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from pages.components.state import Session
     from resvae_core.registry.card import Card
+
+CARD_METRIC_WORDS = {
+    "balanced_accuracy": "Balanced accuracy",
+    "f1_resistant": "F1, resistant lines",
+    "f1_sensitive": "F1, sensitive lines",
+    "lift_over_tissue_floor": "ROC AUC above the tissue floor",
+    "mcc": "Matthews correlation",
+    "set_single": "90 % sets that name one class",
+    "set_both": "90 % sets that hold both classes",
+    "set_neither": "90 % sets that hold neither class",
+}
+"""Words of the metrics that stand on cards alone."""
 
 
 def show_cards(session: Session, split: str) -> None:
@@ -65,15 +78,26 @@ def _show_model(card: Card) -> None:
     st.markdown("**Limits**\n" + basis.bullets(document["limits"]))
     metrics = card.metrics()
     st.dataframe(
-        metrics.assign(metric=metrics["metric"].str.replace("_", " ")),
+        metrics.assign(metric=metrics["metric"].map(metric_word)),
         hide_index=True,
         column_config=columns.CARD_METRICS,
+        placeholder="–",
         key=f"metrics_{card.kind}",
         alt=f"Metrics of {card.title} beside the tissue floor",
     )
     _show_controls(card)
     _made_with(document)
     _download(card.id, document)
+
+
+def metric_word(name: str) -> str:
+    """Return a metric's name for readers, and which way is better where lower is."""
+    # not before a card is opened: the comparison of model sets behind it takes long to import
+    from resvae_core.figures.model_sets import SET_METRIC_WORDS
+
+    words = SET_METRIC_WORDS | CARD_METRIC_WORDS
+    better = " (lower is better)" if name in LOWER_IS_BETTER else ""
+    return words.get(name, name.replace("_", " ")) + better
 
 
 def _show_controls(card: Card) -> None:
@@ -115,7 +139,9 @@ def _show_encoder(name: str, card: Mapping[str, Any]) -> None:
     )
     for number, (title, rows) in enumerate(card["figures"].items()):
         st.markdown(f"**{plain(title)}**")
-        st.dataframe(rows, hide_index=True, key=f"encoder_{name}_{number}", alt=title)
+        st.dataframe(
+            rows, hide_index=True, placeholder="–", key=f"encoder_{name}_{number}", alt=title
+        )
     _made_with(card)
     _download(f"encoder-{name}-{card['weights_sha256'][:8]}", card)
 

@@ -58,6 +58,7 @@ def show_table(view: TableView) -> None:
         view.table,
         hide_index=True,
         column_config=view.columns,
+        placeholder="–",
         key=f"table_{view.name}",
         alt=view.caption or view.name,
     )

@@ -92,6 +92,8 @@ def _keep(field: str, key: str) -> None:
     """Write a widget's value back into the session."""
     session = load_session()
     setattr(session, field, st.session_state[key] or "")
+    if field == "model":
+        session.model_is_default = False
     session.write_link()
 
 
@@ -123,6 +125,30 @@ def known_drugs() -> list[str]:
     return [name for name in load_drugs() if installed is None or name in installed.drugs]
 
 
+def follow_set(session: Session) -> str:
+    """Have a model that nobody chose follow the model set; say once that the set is another one.
+
+    Returns
+    -------
+    str
+        Which set took whose place since a page was last drawn to its end; empty where none did.
+    """
+    installed, seen = resources.installed_models(), session.models
+    if installed is None:
+        return ""
+    if session.model_is_default:
+        session.follow_default(installed.default_model)
+    if seen is None or seen.digest == installed.digest:
+        return ""
+    said = (
+        f"The model set was changed from {seen.stamp} to {installed.stamp}; what you saw before "
+        f"came from {seen.stamp}."
+    )
+    if session.model_is_default and seen.default_model != installed.default_model:
+        said += f" Its default model, {model_word(installed.default_model)}, is shown."
+    return said
+
+
 def fit_to_set(session: Session) -> list[str]:
     """Drop a drug and a model that the model set lacks; say of each what is shown instead.
 
@@ -140,7 +166,7 @@ def fit_to_set(session: Session) -> list[str]:
     if session.model and session.model not in installed.learned:
         instead = installed.default_model
         said.append(_lacking(model_word(session.model), installed.name, model_word(instead), ""))
-        session.model = instead
+        session.follow_default(instead)
     return said
 
 
@@ -155,7 +181,7 @@ def models(session: Session) -> tuple[str, ...]:
     if installed is None:
         return MODELS
     if session.model not in installed.learned:
-        session.model = installed.default_model
+        session.follow_default(installed.default_model)
     return tuple(in_order(installed.learned))
 
 

@@ -135,18 +135,16 @@ def first_request(survey: Survey) -> TrainingRequest:
 
 def training_problems(request: TrainingRequest) -> list[Problem]:
     """Return what is wrong with a request, on what is installed now."""
-    from resvae_core.registry.training_request import check_request
+    from resvae_core.jobs.task_training import find_problems
 
-    return check_request(request, data_folder())
+    return find_problems(request)
 
 
 def training_estimate(request: TrainingRequest) -> Estimate:
-    """Return what a training will take, with as many workers as the settings say."""
-    from resvae_core.engine.engine import n_cores
+    """Return what a training will take, with as many workers as its job will have."""
     from resvae_core.registry.training_request import estimate
-    from resvae_core.settings import load_settings
 
-    return estimate(request, data_folder(), load_settings().n_workers or n_cores())
+    return estimate(request, data_folder())
 
 
 def _training_stamp() -> str:
@@ -198,11 +196,15 @@ def read_upload(file: BinaryIO, name: str, overrides: UploadOverrides) -> Upload
 
 
 @st.cache_data(max_entries=1, show_spinner=False)
-def installed_cohorts() -> list[str]:
-    """Return the codes of the cohorts that can be shown; the synthetic one first."""
+def _installed_cohorts(stamp: str) -> list[str]:
     from resvae_core.data.cohorts import list_cohorts
 
     return list_cohorts(data_folder())
+
+
+def installed_cohorts() -> list[str]:
+    """Return the codes of the cohorts that can be shown; the synthetic one first."""
+    return _installed_cohorts(data_stamp())
 
 
 def data_stamp() -> str:
@@ -228,7 +230,8 @@ def shipped_cohorts() -> list[str]:
     """Return the cohorts that are here as aggregates alone: shipped findings, no patients."""
     tests = evidence_if_any("survival_tests")
     known = [] if tests is None else list(tests["cohort"].unique())
-    return [code for code in known if code not in installed_cohorts()]
+    installed = installed_cohorts()
+    return [code for code in known if code not in installed]
 
 
 @dataclass(frozen=True)
@@ -399,6 +402,13 @@ def set_drift(candidate: SetEntry, active: SetEntry) -> pd.DataFrame | None:
     return load_drift(candidate, active)
 
 
+def why_drift_outdated(candidate: SetEntry, active: SetEntry) -> str:
+    """Say why a kept drift is not of the cohorts that are installed now; "" where it is."""
+    from resvae_core.registry.drift import why_outdated
+
+    return why_outdated(candidate, active, data_folder())
+
+
 def evidence_of(entry: SetEntry) -> Evidence | None:
     """Return what findings were computed with a set; None where there are none."""
     from resvae_core.registry.evidence import describe_evidence
@@ -433,6 +443,17 @@ def evidence_if_any(name: str) -> pd.DataFrame | None:
         return evidence(name)
     except ArtifactError:
         return None
+
+
+def why_left_out(name: str) -> str:
+    """Return what was missing for a table of the evidence; "" where the table is there.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no evidence, or it was computed with another model set.
+    """
+    return evidence_about().left_out.get(name, "")
 
 
 def panel_sentences() -> list[str]:

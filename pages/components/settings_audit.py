@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 SHOWN = 500
 """Lines that the page shows; the file has all."""
+LINE_COLUMNS = [
+    *("sequence", "time", "actor", "action", "subject", "model_set", "role", "source"),
+    "file_digest",
+]
+"""What an auditor looks for comes first: a narrow window shows that much."""
 GROUPS = {
     "sample": "Samples read",
     "prediction": "Predictions",
@@ -84,6 +89,10 @@ def _show_roles() -> None:
         added = [WORDS[one] for one in WORDS if one in PERMISSIONS[role] - before]
         also = "also " if position else ""
         st.markdown(f"**{role.capitalize()}** may {also}{', '.join(added)}.")
+    st.caption(
+        "Cohorts are scored from the command line (`python -m resvae_core score`), where everybody "
+        "counts as steward."
+    )
 
 
 def _show_trail() -> None:
@@ -102,9 +111,9 @@ def _show_trail() -> None:
             "actor": "Who",
             "role": "Role",
             "source": "Known by",
-            "action": "What",
+            "action": st.column_config.TextColumn("What", width="large"),
             "subject": "Of what",
-            "model_set": st.column_config.TextColumn("Model set", width="medium"),
+            "model_set": st.column_config.TextColumn("Model set", width="small"),
             "file_digest": st.column_config.TextColumn("File (SHA-256)", width="small"),
         },
     )
@@ -153,7 +162,7 @@ def _ask_filters(reader: Actor) -> audit.Filters:
     return {
         "since": _midnight(first) if first else None,
         "until": _midnight(last) + timedelta(days=1) if last else None,
-        "who": name or "",
+        "account": name or "",
         "action": action or "",
     }
 
@@ -165,19 +174,7 @@ def _midnight(day: date) -> datetime:
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
     """Return the trail's lines with actions in words, without the digests of the chain."""
     words = table["action"].map(audit.ACTIONS)
-    return table.assign(action=words)[
-        [
-            "sequence",
-            "time",
-            "actor",
-            "role",
-            "source",
-            "action",
-            "subject",
-            "model_set",
-            "file_digest",
-        ]
-    ]
+    return table.assign(action=words)[LINE_COLUMNS]
 
 
 def _show_verification() -> None:

@@ -140,9 +140,10 @@ def _show_facts(job: JobRecord) -> None:
     """Name what was asked for, on what code and data, within which limits."""
     st.subheader("What it rests on", anchor=False)
     limits = job.limits
+    unknown = "not recorded yet" if job.state in job_view.ACTIVE else "not recorded"
     st.markdown(
-        f"- Seed: {job.seed if job.seed is not None else 'not recorded yet'}\n"
-        f"- Code: `{job.code_digest[:16] or 'not recorded yet'}`\n"
+        f"- Seed: {job.seed if job.seed is not None else unknown}\n"
+        f"- Code: {f'`{job.code_digest[:16]}`' if job.code_digest else unknown}\n"
         + "".join(
             f"- {messages.plain(name)}: `{digest[:16]}`\n"
             for name, digest in job.data_digests.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -18,9 +19,12 @@ from resvae_core.figures.model_sets import (
     set_metrics,
 )
 from resvae_core.figures.palette import MODEL_WORDS, model_word
+from resvae_core.figures.performance import LOWER_IS_BETTER
 from resvae_core.jobs import service
 from resvae_core.registry import library
 from resvae_core.registry.comparison import ACTIVE, CANDIDATE, SPLIT_WORDS
+from resvae_core.registry.description import describe_model_set
+from resvae_core.registry.pointer import read_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +77,9 @@ TESTS: Columns = {
     "model": cc.TextColumn("Model", pinned=True),
     "metric": cc.TextColumn("Metric"),
     "difference": cc.NumberColumn(
-        "Difference", format="%+.3f", help="Candidate minus active set; Brier: below 0 is better"
+        "Difference",
+        format="%+.3f",
+        help="Minus active set. Above 0 is better, below it where lower is better",
     ),
     "lower": cc.NumberColumn("95 % from", format="%+.3f"),
     "upper": cc.NumberColumn("to", format="%+.3f"),
@@ -81,6 +87,19 @@ TESTS: Columns = {
     "p_value": cc.NumberColumn("p", format="%.2g"),
     "p_holm": cc.NumberColumn("p, corrected", format="%.2g", help="Holm, all rows of this table"),
     "test": cc.TextColumn("Test"),
+}
+HISTORY: Columns = {
+    "at": cc.TextColumn("When (UTC)"),
+    "by": cc.TextColumn("Who"),
+    "action": cc.TextColumn("What"),
+    "set": cc.TextColumn("Set", pinned=True),
+    "reason": cc.TextColumn("Reason", width="large"),
+}
+ACTION_WORDS: dict[str, str] = {
+    "promote": "Promoted",
+    "roll back": "Rolled back to",
+    "archive": "Archived",
+    "restore": "Restored",
 }
 NEGATIVE: Columns = {
     "set": cc.TextColumn("Set"),
@@ -102,7 +121,9 @@ DRIFT: Columns = {
     "drug": cc.TextColumn("Drug", pinned=True),
     "n": cc.NumberColumn("Patients"),
     "mean_change": cc.NumberColumn("Mean change", format="%+.3f"),
-    "p95_change": cc.NumberColumn("95th percentile", format="%.3f", help="Of the size of a change"),
+    "p95_change": cc.NumberColumn(
+        "Size, 95th percentile", format="± %.3f", help="Of the change, whichever way it goes"
+    ),
     "spearman": cc.NumberColumn("Spearman ρ", format="%.2f", help="Between the two sets"),
     "n_firm_active": cc.NumberColumn("Firm in the active set"),
     "n_firm": cc.NumberColumn("Firm in both"),
@@ -127,6 +148,7 @@ def show(session: Session) -> None:
         _roll_back_button(library.active_id(), words)
         return
     _show_list(active, entries)
+    _show_history()
     if active.id != library.SHIPPED:
         with st.container(border=True):
             st.markdown("**Findings of the active set**")
@@ -181,11 +203,19 @@ def _show_done() -> None:
         st.success(words, icon=":material/check_circle:")
 
 
-def _change(action: Callable[..., SetEntry], words: str, *about: str, **options: str) -> None:
-    """Change which set is what, and have the next run say so: `words` with the set's name."""
-    entry = act(action, *about, **options)
-    if entry is not None:
-        st.session_state[_DONE] = words.format(plain(_named(entry)))
+def _change(action: Callable[..., SetEntry], words: str, *about: str, **options: str) -> bool:
+    """Change which set is what, and have the next run say so: `words` with the set's name.
+
+    Returns
+    -------
+    bool
+        False where the change was refused.
+    """
+    entry: SetEntry | None = act(action, *about, **options)
+    if entry is None:
+        return False
+    st.session_state[_DONE] = words.format(plain(_named(entry)))
+    return True
 
 
 def _show_list(active: SetEntry, entries: list[SetEntry]) -> None:
@@ -214,6 +244,23 @@ def _show_list(active: SetEntry, entries: list[SetEntry]) -> None:
         _roll_back_button(active.id, "")
 
 
+def _show_history() -> None:
+    """List who changed which set is what, when and why, the latest first."""
+    history = read_pointer().history
+    if not history:
+        return
+    import pandas as pd
+
+    table = pd.DataFrame([asdict(change) for change in reversed(history)])
+    table["action"] = [ACTION_WORDS.get(action, action) for action in table["action"]]
+    with st.expander("History of changes", icon=":material/history:", key="sets_history"):
+        panels.show_table(
+            panels.TableView(
+                "sets-history", table, HISTORY, caption="Changes of the model sets, latest first"
+            )
+        )
+
+
 def _roll_back_button(expected: str, caption: str) -> None:
     """Offer the way back from the set that is shown as active, and from no other one."""
     reason = why_not("promote")
@@ -239,13 +286,19 @@ def _choose(others: list[SetEntry]) -> SetEntry | None:
         key=lambda one: (one[1].id == library.SHIPPED, order[one[1].state], -one[0]),
     )
     by_id = {entry.id: entry for _, entry in ranked}
+    waits = any(map(_is_candidate, others))
+    wished = st.session_state.get(job_view.SET_COMPARED)
+    if wished not in by_id:
+        wished = next(iter(by_id)) if waits else None
+    # on every run: the words of an option change with the state of its set
+    st.session_state[job_view.SET_COMPARED] = wished
     chosen = st.selectbox(
         "Compare with the active set",
         list(by_id),
-        index=0 if any(map(_is_candidate, others)) else None,
+        index=0 if waits else None,
         placeholder="Choose a set",
         format_func=lambda name: f"{_named(by_id[name])}: {_state_word(by_id[name]).lower()}",
-        key="set_compared",
+        key=job_view.SET_COMPARED,
     )
     return by_id.get(chosen)
 
@@ -280,14 +333,21 @@ def _show_gates(gates: list[Gate]) -> None:
     n_passed = sum(gate.state == "passed" for gate in gates)
     st.markdown(f"**Gates: {n_passed} of {len(gates)} passed**")
     for gate in gates:
-        st.markdown(
-            f"{GATE_ICONS[gate.state]} **{plain(gate.name)}** – {gate.state}: {plain(gate.found)}",
-            help=f"Expected: {plain(gate.expected)}",
+        line = (
+            f"{GATE_ICONS[gate.state]} **{plain(gate.name)}** – {gate.state}: {plain(gate.found)}"
         )
+        expected = f"Expected: {plain(gate.expected)}"
+        if gate.state == "passed":
+            st.markdown(line, help=expected)
+        else:
+            st.markdown(f"{line}  \n{expected}")
 
 
 def _show_promotion(entry: SetEntry, active: SetEntry, gates: list[Gate]) -> None:
-    """Offer to promote, with a reason where a gate did not pass, and to archive."""
+    """Offer to promote, with a reason where a gate did not pass, and to archive.
+
+    What refuses a promotion stands below its button.
+    """
     reason = why_not("promote")
     closed = [gate.name for gate in gates if gate.state != "passed"]
     key = f"reason_{entry.id}"
@@ -297,13 +357,16 @@ def _show_promotion(entry: SetEntry, active: SetEntry, gates: list[Gate]) -> Non
         elif closed:
             st.markdown(f"{len(closed)} of {len(gates)} gates did not pass.")
             st.text_area(
-                "Why it is to be promoted all the same",
+                f"Why it is to be promoted all the same (at least {library.MINIMAL_REASON} "
+                "characters)",
                 key=key,
                 disabled=bool(reason),
-                help=f"At least {library.MINIMAL_REASON} characters; kept in the history",
+                help="Kept in the history",
             )
         else:
             st.markdown("Every gate passed.")
+        if gates[0].state == "passed":
+            _show_default_model(entry, active)
         asked = st.form_submit_button(
             on_primary("Promote"),
             type="primary",
@@ -318,15 +381,27 @@ def _show_promotion(entry: SetEntry, active: SetEntry, gates: list[Gate]) -> Non
         )
     if asked:
         _promote(entry, active, str(st.session_state.get(key, "")))
+        show_refusal()
     _archive_button(entry)
 
 
+def _show_default_model(entry: SetEntry, active: SetEntry) -> None:
+    """Say that a promotion changes which model everybody sees first, where it does."""
+    after, before = (describe_model_set(one.folder).default_model for one in (entry, active))
+    if after != before:
+        st.markdown(
+            f"Default model: {plain(model_word(before))} → {plain(model_word(after))}; the gates "
+            "were asked of it."
+        )
+
+
 def _promote(entry: SetEntry, active: SetEntry, reason: str) -> None:
-    """Promote a set while a line says so, then show the page with it."""
+    """Promote a set while a line says so, then show the page with it; stay where it is refused."""
     words = f"{{}} is the active set now. Roll back brings {plain(_named(active))} back."
     with st.spinner("The gates are asked once more, then it is promoted …", show_time=True):
-        _change(library.promote, words, entry.id, reason=reason)
-    st.rerun()
+        done = _change(library.promote, words, entry.id, reason=reason)
+    if done:
+        st.rerun()
 
 
 def _archive_button(entry: SetEntry) -> None:
@@ -408,15 +483,12 @@ def _show_metrics(comparison: SetComparison, notes: tuple[str, ...], which: str)
         key="sets_metric",
     )
     shown = table[(table["split"] == split) & (table["metric"] == metric)]
-    figure = set_metrics(
-        table,
-        split=split,
-        metric=metric,
-        caution=comparison.caution(metric),
-        compared=which.lower(),
-    )
+    caution = comparison.caution(metric)
+    figure = set_metrics(table, split=split, metric=metric, caution=caution, compared=which.lower())
     columns = _relabelled(METRICS, mean_candidate=which)
-    view = panels.TableView("sets-metrics", shown, columns, notes=notes)
+    view = panels.TableView(
+        "sets-metrics", shown, columns, notes=(*notes, caution) if caution else notes
+    )
     panels.chart(figure, "sets-metrics", view)
     st.markdown(
         f"**Differences**, {which.lower()} minus active set, with a paired test where there can be "
@@ -425,25 +497,42 @@ def _show_metrics(comparison: SetComparison, notes: tuple[str, ...], which: str)
     if comparison.tests.empty:
         st.markdown("Nothing could be paired.")
     else:
-        panels.show_table(
-            panels.TableView("sets-tests", _in_words(comparison.tests), TESTS, notes=notes)
-        )
-        if comparison.by_drugs:
-            st.caption(
-                "Without an interval and p: a mean over drugs. Drugs share cell lines, so a test "
-                "over drugs would find differences that are none."
-            )
+        _show_tests(comparison, notes)
     if comparison.not_assessable:
         st.markdown("**Not assessable**")
         st.markdown("\n".join(f"- {plain(reason)}" for reason in comparison.not_assessable))
 
 
+def _show_tests(comparison: SetComparison, notes: tuple[str, ...]) -> None:
+    """Show the differences, behind what forbids to read them as gains; no column without values."""
+    tests = comparison.tests
+    cautions = tuple(dict.fromkeys(filter(None, map(comparison.caution, tests["metric"]))))
+    for caution in cautions:
+        st.markdown(
+            f":material/warning: **{plain(caution)}** A difference may come from these, not from "
+            "the models."
+        )
+    columns: Columns = {**TESTS}
+    columns.update({str(name): None for name in tests if tests[name].isna().all()})
+    view = panels.TableView("sets-tests", _in_words(tests), columns, notes=(*notes, *cautions))
+    panels.show_table(view)
+    if comparison.by_drugs:
+        st.caption(
+            "Without an interval and p: a mean over drugs. Drugs share cell lines, so a test "
+            "over drugs would find differences that are none."
+        )
+
+
 def _in_words(tests: pd.DataFrame) -> pd.DataFrame:
-    """Return tests with the words of split, model and metric."""
+    """Return tests with the words of split, model and metric, and with its direction if lower."""
     return tests.assign(
         split=[SPLIT_WORDS.get(name, name) for name in tests["split"]],
         model=[model_word(name) if name in MODEL_WORDS else name for name in tests["model"]],
-        metric=[SET_METRIC_WORDS.get(name, name) for name in tests["metric"]],
+        metric=[
+            SET_METRIC_WORDS.get(name, name)
+            + (" (lower is better)" if name in LOWER_IS_BETTER else "")
+            for name in tests["metric"]
+        ],
     )
 
 
@@ -484,11 +573,14 @@ def _show_drift(entry: SetEntry, active: SetEntry, notes: tuple[str, ...]) -> No
     if table is None and entry.id == library.SHIPPED:
         st.markdown("Not computed for the set that came with the program: it is no candidate.")
         return
+    arguments = {"set": entry.id, "against": active.digest}
     if table is None:
         st.markdown("Not computed against the set that is active now.")
-        arguments = {"set": entry.id, "against": active.digest}
         _offer_job("drift", arguments, "Compute the drift", "score")
         return
+    if reason := resources.why_drift_outdated(entry, active):
+        st.markdown(plain(reason))
+        _offer_job("drift", arguments, "Compute the drift anew", "score")
     models = list(dict.fromkeys(table["model"]))
     model = st.selectbox(
         "Model",
@@ -507,6 +599,8 @@ def _show_findings(entry: SetEntry) -> None:
     if about is not None:
         cohorts = ", ".join(f"{code} ({n})" for code, n in about.cohorts.items())
         st.markdown(f"Computed {about.created} on {plain(cohorts)}.")
+        for reason in about.left_out.values():
+            st.caption(f"A table was left out, because {plain(reason)}.")
         return
     st.markdown(
         "None yet: with this set active, Biomarkers, Similar and comparisons with a cohort stay "

@@ -53,6 +53,8 @@ DEVICES = ("auto", "cpu", "cuda")
 DEVICE_WORDS = {"auto": "Automatic", "cpu": "Processor (CPU)", "cuda": "Graphics card (CUDA)"}
 LONGEST_NAME, LEAST_SHARE, MOST_SHARE = 40, 0.05, 0.5
 """What the widgets allow; the request's own check decides."""
+MOST_PROBLEMS = 3
+"""Told of one answer; choosing every drug of the catalogue would have dozens."""
 LOCKED = ":material/lock:"
 
 
@@ -80,12 +82,13 @@ def show(session: Session) -> None:
 
 
 def _trainings() -> list[JobRecord]:
-    """Return what waits, runs or can go on, and the last one that ended."""
+    """Return the newest one, however it ended, and what waits, runs or can go on."""
     found = service.list_jobs(task=TASK, limit=20)
     order = ("running", "queued", "interrupted")
     open_ones = [job for job in found if job.state in order]
     open_ones.sort(key=lambda job: (order.index(job.state), job.position or 0))
-    return open_ones or found[:1]
+    ended = [job for job in found[:1] if job not in open_ones]
+    return [*ended, *open_ones]
 
 
 def _say_what_is_missing() -> None:
@@ -243,7 +246,7 @@ def _ask_how_much(request: TrainingRequest, problems: list[Problem]) -> None:
             request,
             problems,
             step=1.0,
-            format="%.1f",
+            format="%.2f",
             help="It stops when this time is used up; what has finished is kept.",
         )
 
@@ -261,9 +264,11 @@ def _ask(
     value = getattr(request, field)
     st.session_state[key] = list(value) if isinstance(value, tuple) else value
     widget(label, key=key, on_change=_keep, args=(field, key), **options)
-    for problem in problems:
-        if problem.field == field:
-            _say_problem(problem)
+    found = [problem for problem in problems if problem.field == field]
+    for problem in found[:MOST_PROBLEMS]:
+        _say_problem(problem)
+    if len(found) > MOST_PROBLEMS:
+        st.markdown(f":red[And {len(found) - MOST_PROBLEMS:,} more of this kind.]")
 
 
 def _say_problem(problem: Problem) -> None:
@@ -289,6 +294,11 @@ def _say_estimate(request: TrainingRequest, problems: list[Problem]) -> None:
     estimate = resources.training_estimate(request)
     st.markdown(f"**Estimate.** {estimate_words(estimate)}")
     st.caption(plain(estimate.basis))
+    if 60 * request.budget_hours < estimate.minutes_low:
+        st.markdown(
+            ":orange[:material/warning: The budget is below the estimate.] The training will stop "
+            "when it is used up; each time that it is resumed, it gets as much again."
+        )
 
 
 def estimate_words(estimate: Estimate) -> str:
@@ -344,4 +354,8 @@ def _start_as_filled_in() -> None:
 
 def start(request: TrainingRequest) -> None:
     """Queue the training as the visitor; the core decides whether they may."""
-    act(service.submit, TASK, request.to_arguments())
+    active = {job.id for job in service.list_jobs(task=TASK, states=job_view.ACTIVE)}
+    job = act(service.submit, TASK, request.to_arguments())
+    if job is not None:
+        what = "The same training waits or runs already" if job.id in active else "Started"
+        st.toast(f"{what}: {plain(job.title)}, above the form.", icon=":material/play_arrow:")

@@ -24,6 +24,7 @@ from resvae_core.settings import load_settings
 if TYPE_CHECKING:
     from resvae_core.data.uploads import Upload, UploadOverrides
     from resvae_core.errors import ResVAEError
+    from resvae_core.registry.description import SetDescription
     from resvae_core.registry.training_request import TrainingRequest
     from resvae_core.tables import Expression
 
@@ -110,6 +111,11 @@ class Session:
         Name of the chosen sample of `upload`.
     cancer_type, drug, model
         TCGA code, drug name, model name.
+    model_is_default
+        Whether nobody chose the model: it is the default of the model set, follows it when another
+        set is promoted, and stands in no link.
+    models
+        The model set of the page that was drawn last; None before the first. Never part of a link.
     kept_type
         Which sample and stated type were said to be right although the expression suggests
         another type; never part of a link.
@@ -157,6 +163,8 @@ class Session:
     kept_type: str = ""
     drug: str = ""
     model: str = ""
+    model_is_default: bool = False
+    models: SetDescription | None = None
     cohort: str = ""
     gene: str = ""
     endpoint: Endpoint = "OS"
@@ -218,7 +226,15 @@ class Session:
             story=story["sentence"],
         )
         self.cancer_type, self.drug = story["cancer_type"], story["drug"]
-        self.model = story["model"]
+        self.choose_model(story["model"])
+
+    def choose_model(self, model: str) -> None:
+        """Take a model that was chosen, and keep it whatever set is promoted."""
+        self.model, self.model_is_default = model, False
+
+    def follow_default(self, model: str) -> None:
+        """Take the default model of the model set."""
+        self.model, self.model_is_default = model, True
 
     def pseudonymise(self) -> None:
         """Name the samples S1, S2 and so on, and keep no way back."""
@@ -264,6 +280,7 @@ class Session:
             name: value
             for name, value in values.items()
             if value != getattr(usual, LINKED[name][0])
+            and not (name == "model" and self.model_is_default)
         }
 
     def read_link(self, query: dict[str, str]) -> list[CatalogError]:
@@ -276,6 +293,9 @@ class Session:
                 setattr(self, attribute, canonical(query[name]))
             except CatalogError as error:
                 problems.append(error)
+            else:
+                if name == "model":
+                    self.model_is_default = False
         return problems
 
     def write_link(self) -> None:

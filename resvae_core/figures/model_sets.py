@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from resvae_core.figures.frame import NARROW_NOTE, finish, require_columns
-from resvae_core.figures.palette import NEUTRAL, RULE, in_order, model_word, series_style
+from resvae_core.figures.palette import NEUTRAL, RULE, faded, in_order, model_word, series_style
 from resvae_core.figures.performance import LOWER_IS_BETTER, METRIC_WORDS
 from resvae_core.figures.rows import fix_rows, legend_above
 from resvae_core.registry.comparison import SPLIT_WORDS
@@ -39,6 +39,8 @@ CANDIDATE = "candidate"
 """What the set beside the active one is called, unless another word is given."""
 MOST_DRUGS = 20
 _ROW_PX = 38
+_BAR = 0.35
+"""Opacity of a bar beneath marks; its outline has the contrast."""
 _SETS = (("candidate", "circle"), ("active", "square"))
 
 
@@ -141,8 +143,9 @@ def drift_by_drug(table: pd.DataFrame, *, model: str) -> go.Figure:
     Returns
     -------
     go.Figure
-        Per drug the mean change of P(resistant) and the 95th percentile of its size, each the mean
-        over cohorts by their patients; the `MOST_DRUGS` drugs that move most.
+        Per drug the mean change of P(resistant), on a bar as far to either side of 0 as the 95th
+        percentile of its size, each the mean over cohorts by their patients; the `MOST_DRUGS` drugs
+        that move most.
 
     Raises
     ------
@@ -154,26 +157,30 @@ def drift_by_drug(table: pd.DataFrame, *, model: str) -> go.Figure:
     rows = _drift_rows(table, model)
     shown = rows.head(MOST_DRUGS)
     synthetic = bool(table["synthetic"].any())
-    figure = go.Figure()
-    for column, name, symbol, position in (
-        ("mean_change", "Mean change", "circle", 0),
-        ("p95_change", "95th percentile, either way", "line-ns-open", 1),
-    ):
-        figure.add_trace(
+    size, mean = series_style(1).colour, series_style(0).colour
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=2 * shown["p95_change"],
+                base=-shown["p95_change"],
+                y=shown["drug"],
+                orientation="h",
+                width=0.5,
+                name="Size, 95th percentile (±)",
+                marker={"color": faded(size, _BAR), "line": {"width": 1.5, "color": size}},
+                customdata=shown["p95_change"],
+                hovertemplate="%{y}: ± %{customdata:.3f}<extra></extra>",
+            ),
             go.Scatter(
-                x=shown[column],
+                x=shown["mean_change"],
                 y=shown["drug"],
                 mode="markers",
-                name=name,
-                marker={
-                    "symbol": symbol,
-                    "size": 11,
-                    "color": series_style(position).colour,
-                    "line": {"width": 2, "color": series_style(position).colour},
-                },
+                name="Mean change",
+                marker={"symbol": "circle", "size": 11, "color": mean},
                 hovertemplate="%{y}: %{x:+.3f}<extra></extra>",
-            )
-        )
+            ),
+        ]
+    )
     figure.add_vline(x=0, line={"color": RULE, "dash": "dash"})
     figure.update_xaxes(
         title_text="Change of the probability (right: more resistant)", zeroline=False
@@ -187,7 +194,10 @@ def drift_by_drug(table: pd.DataFrame, *, model: str) -> go.Figure:
         figure,
         takeaway=drift_takeaway(table, model=model),
         height=len(shown) * 26 + 174,
-        notes=[f"Candidate minus active set; patients of {cohorts}. {_drugs(len(shown))}{more}."],
+        notes=[
+            f"Candidate minus active set; patients of {cohorts}. {_drugs(len(shown))}{more}. "
+            "Bar: a size has no sign, so it reaches as far to either side of 0."
+        ],
         synthetic=synthetic,
         top=84,
         bottom=60,
@@ -200,9 +210,8 @@ def drift_takeaway(table: pd.DataFrame, *, model: str) -> str:
     rows = _drift_rows(table, model)
     first = rows.iloc[0]
     return (
-        f"Most movement: {first['drug']}, 95th percentile of the change "
-        f"{first['p95_change']:.2f}; of the median drug {rows['p95_change'].median():.2f} "
-        f"({_drugs(len(rows))})."
+        f"Most movement: {first['drug']}, ± {first['p95_change']:.2f} (95th percentile of the size "
+        f"of a change); the median drug ± {rows['p95_change'].median():.2f} ({_drugs(len(rows))})."
     )
 
 

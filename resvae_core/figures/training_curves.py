@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from resvae_core.figures.frame import finish, require_columns
 from resvae_core.figures.palette import (
+    ABLATION_WORDS,
     FLOORS,
+    MODEL_WORDS,
     NEUTRAL,
     RULE,
     SeriesStyle,
@@ -190,8 +192,9 @@ def _latest(rows: pd.DataFrame) -> list[str]:
 
 
 def _styles(rows: pd.DataFrame) -> dict[str, SeriesStyle]:
-    """Return a style for each model; floors share the neutral one."""
-    learned = [kind for kind in in_order(rows["kind"]) if kind not in FLOORS]
+    """Return a style for each model, the same whichever others are there; floors share one."""
+    kinds = dict.fromkeys((*MODEL_WORDS, *ABLATION_WORDS, *in_order(rows["kind"])))
+    learned = [kind for kind in kinds if kind not in FLOORS]
     styles = {kind: series_style(position) for position, kind in enumerate(learned)}
     return styles | {kind: SeriesStyle(NEUTRAL, "dot", "square-open") for kind in FLOORS}
 

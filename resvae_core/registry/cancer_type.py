@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from resvae_core.config import RESEARCH_USE, models_folder
-from resvae_core.data.files import file_digest, replace_folder, write_json
+from resvae_core.data.files import file_digest, replacing_folder, write_json
 from resvae_core.data.type_tumours import TypeTumours, load_labelled_lines, load_type_tumours
 from resvae_core.errors import ArtifactError
 from resvae_core.evaluation.cancer_type import (
@@ -155,20 +154,18 @@ def describe(
 
 def save_cancer_type_model(model: CancerTypeModel, card: Mapping[str, Any], folder: Path) -> None:
     """Write weights and card; the folder is replaced as a whole when the new one is complete."""
-    staged = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    arrays = {name: getattr(model.profiles, name) for name in _ARRAYS}
-    arrays |= dict(zip(_TYPICAL, (model.typical.mean, model.typical.sd), strict=True))
-    arrays["calibration"] = np.array([getattr(model.calibration, n) for n in _CALIBRATION])
-    arrays["names_sha256"] = _names_digest(model.types, model.genes)
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    save_file(contiguous, staged / WEIGHTS_FILE)
-    (staged / WEIGHTS_FILE).chmod(0o644)
-    digest = file_digest(staged / WEIGHTS_FILE)
-    document = {"id": f"{CANCER_TYPE}-{digest[:8]}", **card, "weights_sha256": digest}
-    write_json(staged / CARD_FILE, document)
-    replace_folder(staged, folder)
+    with replacing_folder(folder) as staged:
+        staged.mkdir()
+        arrays = {name: getattr(model.profiles, name) for name in _ARRAYS}
+        arrays |= dict(zip(_TYPICAL, (model.typical.mean, model.typical.sd), strict=True))
+        arrays["calibration"] = np.array([getattr(model.calibration, n) for n in _CALIBRATION])
+        arrays["names_sha256"] = _names_digest(model.types, model.genes)
+        contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        save_file(contiguous, staged / WEIGHTS_FILE)
+        (staged / WEIGHTS_FILE).chmod(0o644)
+        digest = file_digest(staged / WEIGHTS_FILE)
+        document = {"id": f"{CANCER_TYPE}-{digest[:8]}", **card, "weights_sha256": digest}
+        write_json(staged / CARD_FILE, document)
 
 
 def load_cancer_type_card(folder: Path | None = None) -> dict[str, Any]:

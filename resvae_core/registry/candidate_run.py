@@ -480,7 +480,8 @@ class Progress:
         if time.monotonic() > self._end:
             raise JobInterruptedError(
                 f"The budget of {self.budget_hours:g} hours is used up; {reached}.",
-                remedy="Resume the run: it goes on from there, with the same result.",
+                remedy=f"Resume the run: it goes on from there for {self.budget_hours:g} hours "
+                "more, with the same result.",
             )
 
     def _news(self) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resvae_core.data.files import read_whole, settled
 from resvae_core.errors import ArtifactError
 from resvae_core.registry.pointer import (
     ROLL_BACK,
@@ -52,6 +53,8 @@ class SetDescription:
         Where it lies: who reads several of its files reads all of them there.
     id
         In the registry: ``shipped``, or name and first digits of the digest.
+    effort
+        Of its training, ``full`` or ``short``; empty where its cards do not say.
     """
 
     name: str
@@ -66,6 +69,7 @@ class SetDescription:
     share_resistant: float
     folder: Path
     id: str
+    effort: str
 
     @property
     def stamp(self) -> str:
@@ -81,7 +85,7 @@ def active_set_folder() -> Path:
     ArtifactError
         If the set that was promoted is missing or altered; nothing takes its place unasked.
     """
-    return resolve(read_pointer())
+    return settled(resolve(read_pointer()))
 
 
 def is_retrained(folder: Path) -> bool:
@@ -102,7 +106,10 @@ def describe_model_set(folder: Path | None = None) -> SetDescription:
     ArtifactError
         If there is none, or it cannot be read.
     """
-    folder = folder or active_set_folder()
+    return read_whole(folder or active_set_folder(), _describe)
+
+
+def _describe(folder: Path) -> SetDescription:
     try:
         content = (folder / SET_FILE).read_bytes()
         document = json.loads(content)
@@ -122,6 +129,7 @@ def describe_model_set(folder: Path | None = None) -> SetDescription:
             share_resistant=float(training["share_resistant"]),
             folder=folder,
             id=folder.name if is_retrained(folder) else SHIPPED,
+            effort=str((default.get("request") or {}).get("effort", "")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(

@@ -40,8 +40,12 @@ NOMINAL_COVERAGE = 0.90
 COVERAGE_MARGIN = 0.03
 """Half-width of what is accepted around the nominal coverage: an invariant of the product."""
 MARGIN = 0.01
-"""Loss in within-tissue ROC AUC that is too small to matter: less than half the half-width of the
-interval of the shipped default model (0.026)."""
+"""Loss in within-tissue ROC AUC that is too small to matter: 6 % of what the shipped default model
+gains over chance (0.170). A difference that is paired over 15 folds has a half-width of 0.0045 to
+0.0062 between networks: two that are equally good can be told to be so. Between other models it is
+0.0103 to 0.0207: a default model of another kind passes where it is better by some thousandths, and
+is not assessable where it is as good. More seeds narrow that by a fifth at most: the lines stay the
+same."""
 MAX_FLIPS = 0.02
 """Share of the active set's firm calls that may turn from resistant to sensitive or back. A call is
 firm where the whole 90 % interval lies on one side; two honest sets seldom contradict each other
@@ -335,8 +339,9 @@ def _coverage(case: _Case) -> Answer:
 
 def _not_worse(case: _Case) -> Answer:
     expected = (
-        f"within-tissue ROC AUC no worse than the active set's by {MARGIN:g} (95 % interval over "
-        "the same folds of the same data and labels)"
+        f"within-tissue ROC AUC no worse than the active set's by {MARGIN:g}: the 95 % interval of "
+        "the difference, over the same folds of the same data and labels, lies above "
+        f"-{MARGIN:g}"
     )
     test = case.comparison.test_of_defaults(WITHIN)
     pair = case.comparison.defaults
@@ -348,7 +353,13 @@ def _not_worse(case: _Case) -> Answer:
         return "not assessable", f"{pair}: the folds that both kept give no interval", expected
     words = f"{pair}: {test.difference:+.3f} ({test.lower:+.3f} to {test.upper:+.3f}; "
     words += f"{test.test}, n = {int(test.n)})"
-    return "passed" if test.lower > -MARGIN else "failed", words, expected
+    if test.lower > -MARGIN:
+        return "passed", words, expected
+    if test.upper < 0 or test.difference < -MARGIN:
+        return "failed", words, expected
+    half = (test.upper - test.lower) / 2
+    words += f"; too wide to tell (± {half:.3f}), more seeds narrow it"
+    return "not assessable", words, expected
 
 
 def _drift(case: _Case) -> Answer:
@@ -361,7 +372,7 @@ def _drift(case: _Case) -> Answer:
         return "not assessable", "not computed against the active set yet", expected
     rows = case.drift[(case.drift["model"] == DEFAULTS) & ~case.drift["synthetic"].astype(bool)]
     if rows.empty:
-        return "not assessable", "no real cohort is installed, a synthetic one alone", expected
+        return "not assessable", "computed on the synthetic cohort alone", expected
     columns = ["n_firm_active", "n_firm", "to_resistant", "to_sensitive"]
     n_firm, kept, up, down = (int(n) for n in rows[columns].sum())
     cohorts = ", ".join(dict.fromkeys(rows["cohort"]))
@@ -428,7 +439,7 @@ CAUSES = {
     "positive_controls": "known genes not found",
     "calibration": "probabilities not calibrated",
     "coverage": "90 % sets that do not hold what they say",
-    "not_worse": "not shown to be as good as the active set",
+    "not_worse": "worse than the active set",
     "drift": "calls that turn over",
 }
 """Key of a gate to why it fails, for the verdict."""

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from resvae_core.access.roles import Actor, require
-from resvae_core.durable_files import sync_folder
+from resvae_core.data.files import replace_folder, replacing_folder
 from resvae_core.errors import ArtifactError, CatalogError, ConfigError
 from resvae_core.registry.description import describe_model_set
 from resvae_core.registry.pointer import (
@@ -140,7 +140,9 @@ def active_id() -> str:
         return ""
 
 
-def add_candidate(staged: Path, *, origin: str) -> SetEntry:
+def add_candidate(
+    staged: Path, *, origin: str, before_add: Callable[[str, str], None] = lambda _id, _digest: None
+) -> SetEntry:
     """Take a complete set into the library, as a candidate.
 
     Parameters
@@ -151,6 +153,9 @@ def add_candidate(staged: Path, *, origin: str) -> SetEntry:
         in the library where that was damaged.
     origin
         Id of the job that trained it.
+    before_add
+        Called with id and digest of the set when nothing stands in the way any more; an error that
+        it raises leaves the set where it is.
 
     Raises
     ------
@@ -164,6 +169,7 @@ def add_candidate(staged: Path, *, origin: str) -> SetEntry:
     described = _verified(staged)
     identifier = f"{described.name}-{described.digest[:8]}"
     target = sets_folder() / identifier
+    before_add(identifier, described.digest)
     if digest_of(target) == described.digest and _is_intact(target):
         shutil.rmtree(staged)
     else:
@@ -362,7 +368,7 @@ def _is_set(path: Path) -> bool:
 
 def _entry(identifier: str, pointer: Pointer) -> SetEntry:
     folder, origin = set_folder(identifier), _origin(set_folder(identifier))
-    note = _reason_of(identifier, pointer)
+    note = pointer.reason(identifier)
     try:
         described = describe_model_set(folder)
         name, created, digest = described.name, described.created, described.digest
@@ -381,17 +387,6 @@ def _state(identifier: str, pointer: Pointer) -> SetState:
     if identifier in pointer.archived:
         return "archived"
     return "previous" if identifier in pointer.previous else "candidate"
-
-
-def _reason_of(identifier: str, pointer: Pointer) -> str:
-    if identifier not in (pointer.active, *pointer.previous):
-        return ""
-    changes = [
-        change
-        for change in pointer.history
-        if change.set == identifier and change.action == "promote"
-    ]
-    return changes[-1].reason if changes else ""
 
 
 def _origin(folder: Path) -> dict[str, str]:
@@ -432,19 +427,25 @@ def _verified(folder: Path) -> Any:
 
 def _move(staged: Path, target: Path, origin: str) -> None:
     """Move a set into the library; on another file system, copy it beside its place first."""
-    document = {"job": origin, "added": _now()}
-    near = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(near, ignore_errors=True)
-    shutil.rmtree(target, ignore_errors=True)  # a set of this id that is not intact
     target.parent.mkdir(parents=True, exist_ok=True)
-    if staged.stat().st_dev == target.parent.stat().st_dev:
-        near = staged
-    else:
+    if _is_near(staged, target.parent):
+        _sign(staged, origin)
+        replace_folder(staged, target)
+        return
+    with replacing_folder(target) as near:
         shutil.copytree(staged, near)
-    (near / ORIGIN_FILE).write_text(json.dumps(document) + "\n", encoding="utf-8")
-    near.rename(target)
-    sync_folder(target.parent)
+        _sign(near, origin)
     shutil.rmtree(staged, ignore_errors=True)
+
+
+def _is_near(staged: Path, folder: Path) -> bool:
+    """Tell whether a folder can be moved into another one: they are on one file system."""
+    return staged.stat().st_dev == folder.stat().st_dev
+
+
+def _sign(folder: Path, origin: str) -> None:
+    document = {"job": origin, "added": _now()}
+    (folder / ORIGIN_FILE).write_text(json.dumps(document) + "\n", encoding="utf-8")
 
 
 def _may_return(identifier: str, pointer: Pointer) -> bool:

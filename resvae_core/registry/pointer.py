@@ -79,6 +79,17 @@ class Pointer:
     archived: tuple[str, ...] = ()
     history: tuple[Change, ...] = field(default=())
 
+    def reason(self, identifier: str) -> str:
+        """Return why a set is, or was, active although a gate did not pass; empty where all did."""
+        if identifier not in (self.active, *self.previous):
+            return ""
+        promotions = (
+            change
+            for change in reversed(self.history)
+            if change.set == identifier and change.action == "promote"
+        )
+        return next((change.reason for change in promotions), "")
+
 
 def sets_folder() -> Path:
     """Return the folder of the retrained sets; it need not exist."""

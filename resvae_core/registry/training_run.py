@@ -10,8 +10,7 @@ from typing import Any
 import pandas as pd
 
 from resvae_core.compute import one_thread
-from resvae_core.data.cancer_types import load_cancer_types
-from resvae_core.data.cohorts import list_cohorts, load_cohort
+from resvae_core.data.cohorts import level_cohorts, load_cohort
 from resvae_core.data.screens import TrainingSet
 from resvae_core.data.splits import Fold, leave_cell_line_out, leave_tissue_out
 from resvae_core.engine.engine import Engine, Event
@@ -69,13 +68,9 @@ def plan_folds(training_set: TrainingSet, sites: pd.Series[str], n_seeds: int) -
 
 def load_tumours(folder: Path) -> dict[str, Expression]:
     """Return the installed genome-wide cohorts in log2(TPM + 1): the tumour reference."""
-    installed = set(list_cohorts(folder))
-    codes = [
-        kind.code
-        for kind in load_cancer_types().values()
-        if kind.code in installed and kind.expression_form == "log2tpm"
-    ]
-    return {code: load_cohort(folder, code, form="log2tpm").expression for code in codes}
+    return {
+        code: load_cohort(folder, code, form="log2tpm").expression for code in level_cohorts(folder)
+    }
 
 
 def fit_set(

@@ -30,6 +30,7 @@ from resvae_core.reporting.wording import (
     was_read,
     would_help,
 )
+from resvae_core.spreadsheets import as_text, comment
 
 README = """\
 ResVAE export of {date}
@@ -107,10 +108,10 @@ def _tables(report: Report) -> dict[str, tuple[type, Sequence[Any]]]:
 
 def _csv(report: Report, kind: type, rows: Sequence[Any]) -> bytes:
     text = io.StringIO()
-    text.writelines(f"# {line}\n" for line in provenance_lines(report))
+    text.writelines(map(comment, provenance_lines(report)))
     writer = csv.DictWriter(text, [field.name for field in fields(kind)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(map(asdict, rows))
+    writer.writerows({name: as_text(cell) for name, cell in asdict(row).items()} for row in rows)
     return text.getvalue().encode()
 
 

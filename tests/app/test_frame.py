@@ -45,6 +45,20 @@ def test_link_sets_the_choices(open_page) -> None:
     assert app.query_params["cancer"] == "LUAD"
 
 
+def test_model_that_nobody_chose_stands_in_no_link(open_page) -> None:
+    app = open_page("home")
+    session = app.session_state[KEY]
+    default = session.model
+    assert session.model_is_default
+    assert "model" not in app.query_params
+    app.selectbox(key="choose_model").select("elastic_net").run()
+    assert app.query_params["model"] == "elastic_net" != default
+    assert not session.model_is_default
+    link = Session(model="elastic_net", model_is_default=True)
+    assert link.read_link({"model": default}) == []
+    assert (link.model, link.model_is_default) == (default, False)
+
+
 def test_link_with_unknown_names_says_so_and_drops_them(open_page) -> None:
     app = open_page("home", drug="Nosuchdrugum", model="oracle")
     assert "Nosuchdrugum" in texts(app)

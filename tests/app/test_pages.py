@@ -6,6 +6,7 @@ import io
 import re
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -394,6 +395,17 @@ def test_download_opens_with_the_research_use_line(patients) -> None:
     lines = csv_text(table, notes=("Models: a set",)).splitlines()
     assert lines[:2] == [f"# {RESEARCH_USE}", "# Models: a set"]
     assert next(csv.reader(lines[2:])) == list(table.columns)
+
+
+def test_download_holds_no_formula_and_says_where_one_was_marked() -> None:
+    table = pd.DataFrame({"sample": ["=1+1", "S-2"], "effect": [-0.5, -1.0]})
+    lines = csv_text(table, notes=("Sample: a,=1+1",)).splitlines()
+    assert lines[1:3] == [
+        "# Sample: a,'=1+1",
+        "# Text that a spreadsheet would take for a formula has an apostrophe (') in front.",
+    ]
+    assert lines[3:] == ["sample,effect", "'=1+1,-0.5", "S-2,-1.0"]
+    assert "apostrophe" not in csv_text(table[1:])
 
 
 def test_patient_caches_are_of_the_session_and_hold_nothing_on_disk() -> None:

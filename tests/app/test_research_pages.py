@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -17,7 +19,9 @@ from resvae_core.data.transfer_drugs import load_transfer_drugs
 from resvae_core.explain.attribution import attribute_set
 from resvae_core.jobs import service
 from resvae_core.jobs.record import JobRecord
+from resvae_core.jobs.task_attribution import EXPRESSION, RESULT_FILE
 from resvae_core.tables import Expression
+from tests.app import job_states
 
 STORIES = {story["story"]: story for story in resources.demo_stories()}
 COHORTS = tuple(load_transfer_drugs())
@@ -61,11 +65,22 @@ def explain_demo_cohort(drug: str) -> JobRecord:
 def no_patients(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clone without data: nothing is installed but what is shipped."""
     monkeypatch.setenv("RESVAE_DATA", "no such folder")
-    resources.installed_cohorts.clear()
     resources.screen.clear()
     yield
-    resources.installed_cohorts.clear()
     resources.screen.clear()
+
+
+def test_cohort_is_listed_as_soon_as_it_is_fetched_and_no_more_when_it_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESVAE_DATA", str(tmp_path))
+    assert resources.installed_cohorts() == ["DEMO"]
+    (tmp_path / "tcga").mkdir()
+    for name in ("clinical.parquet", "OV_expression.parquet"):
+        (tmp_path / "tcga" / name).touch()
+    assert resources.installed_cohorts() == ["DEMO", "OV"]
+    (tmp_path / "tcga/OV_expression.parquet").unlink()
+    assert resources.installed_cohorts() == ["DEMO"]
 
 
 @pytest.mark.parametrize("view", FINDINGS)
@@ -285,6 +300,24 @@ def test_a_cohort_is_explained_in_a_job_and_the_patient_marked_in_it(open_page, 
     fine(app.run())
     assert "The cohort is synthetic" in words(app)
     assert app.get("plotly_chart")
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_only_an_explanation_of_the_patients_that_are_installed_is_shown(
+    same: bool, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path))
+    ended = job_states.end(job_states.run("Explain", jobs.TASK), "done")
+    digest = resources.cohort("DEMO").expression.digest() if same else "0" * 64
+    monkeypatch.setattr(
+        service, "find_job", lambda *_: replace(ended, data_digests={EXPRESSION: digest})
+    )
+    service.job_folder(ended.id).mkdir(parents=True)
+    pd.DataFrame({"gene": ["A"]}).to_parquet(service.job_folder(ended.id) / RESULT_FILE)
+    offered: list[bool] = []
+    monkeypatch.setattr(jobs, "_offer", lambda _, again: offered.append(again))
+    table = jobs.cohort_attribution("DEMO", "Gefitinib", "elastic_net")
+    assert (table is not None, offered) == ((True, []) if same else (False, [False]))
 
 
 def at_the_cohort(open_page, session: Session) -> AppTest:

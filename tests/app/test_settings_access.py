@@ -201,6 +201,14 @@ def test_audit_shows_lines_filters_and_verifies(open_part) -> None:
     assert verify(actor=COMMAND_LINE).head in app.code[0].value
 
 
+def test_audit_shows_the_lines_of_the_chosen_account_and_of_no_longer_name(open_part) -> None:
+    for name in ("Özlem", "Özlem Kaya"):
+        record("sign_in", actor=Actor(name, "viewer", "proxy"))
+    app = open_part("audit")
+    app.selectbox(key="audit_actor").set_value("Özlem").run()
+    assert app.dataframe[0].value["actor"].tolist() == ["Özlem"]
+
+
 def test_audit_names_the_first_broken_line(open_part) -> None:
     for _ in range(3):
         record("sign_in", actor=VIEWER)

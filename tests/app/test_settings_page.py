@@ -17,9 +17,16 @@ from pages.components import (
 )
 from pages.components.state import KEY, SETTINGS_PARTS, Session
 from resvae_core.access.roles import Actor
+from resvae_core.data.drugs import load_drugs
 from resvae_core.errors import AccessError
-from resvae_core.jobs import service
-from resvae_core.registry.training_request import LONGEST_NAME, Estimate, TrainingRequest
+from resvae_core.jobs import queue_watch, service
+from resvae_core.registry.training_request import (
+    LONGEST_NAME,
+    Estimate,
+    TrainingRequest,
+    workers_for,
+)
+from resvae_core.settings import Settings, write_settings
 from tests.app import job_states
 from tests.tiny_data import install_tiny_data
 
@@ -28,10 +35,10 @@ STEWARD = Actor("a steward", "steward", "sign-in")
 BUTTONS = {
     "queued": {"Cancel"},
     "running": {"Cancel"},
-    "done": {"Remove", "Compare it with the active set"},
-    "failed": {"Resume", "Remove"},
-    "cancelled": {"Resume", "Remove"},
-    "interrupted": {"Resume", "Remove"},
+    "done": {"Remove this job", "Compare it with the active set"},
+    "failed": {"Resume", "Remove this job"},
+    "cancelled": {"Resume", "Remove this job"},
+    "interrupted": {"Resume", "Remove this job"},
 }
 ERROR = ("The loss is *not* finite.", "Leave the drug out.")
 
@@ -146,6 +153,32 @@ def test_waiting_trainings_stand_behind_the_running_one_with_their_places(open_p
     assert places == sorted(places)
 
 
+def test_the_newest_training_is_shown_however_it_ended_above_older_ones_to_resume(
+    open_part,
+) -> None:
+    old = job_in("interrupted")
+    new = job_states.end(job_states.run("Train new", name="new"), "cancelled").id
+    shown = words(open_part("training"))
+    assert shown.index(new) < shown.index(old)
+
+
+def test_a_scored_cohort_says_which_set_and_where_and_offers_no_comparison(open_part) -> None:
+    result = {"set": "practice", "samples": 3300, "rows": 237_600, "folder": "scores"}
+    job = job_states.end(job_states.run("Score", "score"), "done", result=result)
+    app = open_part("jobs", job=job.id)
+    assert "3,300 samples, 237,600 rows, scored with the set practice" in words(app)
+    assert f"jobs/{job.id}/scores" in words(app)
+    assert "Compare it with the active set" not in labels(app)
+
+
+def test_a_training_that_no_worker_takes_up_says_so(open_part, monkeypatch) -> None:
+    monkeypatch.setattr(queue_watch, "PATIENCE_SECONDS", -1.0)
+    monkeypatch.setenv("RESVAE_WORKERS", "external")
+    job_states.queue()
+    shown = words(open_part("training"))
+    assert "No worker for cpu seems to run" in shown
+
+
 def test_what_failed_says_why_and_what_to_do_as_plain_text(open_part) -> None:
     job_in("failed")
     shown = words(open_part("training"))
@@ -172,6 +205,23 @@ def test_form_says_what_is_installed_and_what_it_will_take(open_part) -> None:
     assert "**Estimate.**" in shown
     assert "GB of memory" in shown
     assert not app.button(key="start_training").disabled
+
+
+def test_estimate_is_that_of_the_workers_that_the_job_will_have(open_part, data) -> None:
+    write_settings(Settings(n_workers=64, memory_limit_gb=4.0))
+    app = open_part("training")
+    n_workers = workers_for(app.session_state[KEY].request, data, 4.0)
+    assert n_workers < 64
+    assert f", {n_workers} at a time;" in words(app)
+
+
+def test_a_budget_that_a_job_cannot_have_and_a_device_of_another_machine(open_part) -> None:
+    app = open_part("training")
+    app.selectbox(key="request_device").select("cuda").run()
+    assert not app.button(key="start_training").disabled, "the workers are elsewhere"
+    app.number_input(key="request_budget_hours").set_value(336.0).run()
+    assert "a job that runs for 24 hours is ended as failed" in words(app)
+    assert app.button(key="start_training").disabled
 
 
 def test_problems_stand_at_their_fields_and_hold_the_start_back(open_part) -> None:
@@ -267,6 +317,21 @@ def test_start_queues_what_the_form_says_under_the_visitor_s_name(open_part, as_
     assert (job.task, job.state, job.submitted_by) == ("train", "queued", STEWARD.name)
     assert TrainingRequest.from_arguments(job.arguments).kinds == ("random_forest",)
     assert "place 1 in the queue" in words(app)
+    assert app.toast[0].value.startswith("Started: Train practice")
+    app.button(key="start_training").click().run()
+    assert app.toast[0].value.startswith("The same training waits or runs already")
+    assert len(service.list_jobs()) == 1
+
+
+def test_a_budget_below_the_estimate_is_said_and_many_problems_of_an_answer_are_counted(
+    open_part,
+) -> None:
+    app = open_part("training")
+    app.number_input(key="request_budget_hours").set_value(0.001).run()
+    assert "The budget is below the estimate." in words(app)
+    app.multiselect(key="request_drugs").set_value(list(load_drugs())).run()
+    assert re.search(r"And \d+ more of this kind", words(app))
+    assert words(app).count("lines of") <= 2 * settings_training.MOST_PROBLEMS
 
 
 def test_without_data_the_form_says_what_is_missing_and_leads_there(
@@ -362,8 +427,10 @@ def test_removing_a_job_takes_it_from_the_list(open_part, as_actor) -> None:
     as_actor(STEWARD)
     identifier = job_in("cancelled")
     app = open_part("jobs", job=identifier)
+    assert "will be gone for good" in words(app)
     app.button(key=f"remove_{identifier}").click().run()
     assert not app.exception
+    assert [toast.value for toast in app.toast] == ["Removed: Train practice"]
     assert "No jobs." in words(app)
     assert app.session_state[KEY].job == ""
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components import permissions, resources, settings_sets, settings_training
+from pages.components import panels, permissions, resources, settings_sets, settings_training
 from pages.components.frame import PAGES
 from pages.components.state import Session
 from resvae_core.access.roles import SINGLE_USER, Actor
+from resvae_core.data.cohorts import DEMO, load_cohort
 from resvae_core.data.uploads import Upload
-from resvae_core.registry import library
-from tests.core.registry.tiny_sets import one_drug_set, tiny_set, wide_set
+from resvae_core.registry import drift, library
+from resvae_core.tables import Expression
+from tests.core.registry.tiny_sets import one_drug_set, replace_in_set, tiny_set, wide_set
+from tests.tiny_data import install_tiny_data
 
 REASON = "A test of the page, with a set that knows little."
 VIEWER = Actor("somebody", "viewer", "sign-in")
@@ -86,6 +90,141 @@ def test_candidate_is_promoted_with_a_reason_and_rolled_back_in_one_click(
     assert [one.value for one in app.success] == ["tiny (shipped) is the active set again."]
 
 
+@pytest.fixture
+def any_gates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a reason kept, and no gate asked."""
+    monkeypatch.setattr(library, "_reason_for", lambda candidate, reason: reason)
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
+    """Return the notes of the tables that a page offers as files, by name."""
+    offered: dict[str, tuple[str, ...]] = {}
+    monkeypatch.setattr(
+        panels, "csv_button", lambda table, name, *, notes=(): offered.update({name: notes})
+    )
+    return offered
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_refused_promotion_says_so_below_its_button(open_page, candidate: library.SetEntry) -> None:
+    app = settings(open_page)
+    assert "(at least 20 characters)" in app.text_area(key=f"reason_{candidate.id}").label
+    app.button(key=f"promote_{candidate.id}").click().run()
+    kinds = [(part.type, getattr(part, "key", None)) for part in app.main]
+    button = kinds.index(("button", f"promote_{candidate.id}"))
+    [refusal] = [place for place, (kind, _) in enumerate(kinds) if kind == "error"]
+    assert button < refusal < kinds.index(("button", f"archive_{candidate.id}"))
+    app.run()
+    assert not app.error
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_what_a_gate_expects_is_read_where_it_did_not_pass(
+    open_page, candidate: library.SetEntry
+) -> None:
+    shown = words(settings(open_page))
+    assert "**Trained in full** – not assessable" in shown
+    assert "Expected: full training" in shown
+    assert "Expected: every file as its digest says" not in shown  # passed: on demand
+
+
+def test_another_default_model_is_said_before_the_promotion(
+    open_page, candidate: library.SetEntry
+) -> None:
+    shown = words(settings(open_page))
+    assert "Default model: Ensemble of five → Elastic net; the gates were asked of it." in shown
+
+
+@pytest.mark.usefixtures("tiny_shipped", "any_gates")
+def test_session_is_told_once_that_the_model_set_was_changed(
+    open_page, candidate: library.SetEntry
+) -> None:
+    app = open_page("home")
+    before = resources.describe_model_set()
+    library.promote(candidate.id, actor=SINGLE_USER)
+    app.run()
+    assert [one.value for one in app.warning] == [
+        f"The model set was changed from {before.stamp} to small ({candidate.digest[:8]}); what "
+        f"you saw before came from {before.stamp}."
+    ]
+    app.run()
+    assert not app.warning
+
+
+@pytest.mark.usefixtures("any_gates")
+def test_model_that_nobody_chose_follows_the_set_and_a_chosen_one_stays(
+    open_page, candidate: library.SetEntry
+) -> None:
+    follows, stays = open_page("home"), open_page("home")
+    stays.selectbox(key="choose_model").select("elastic_net").run()
+    for change, model in ((library.promote, "elastic_net"), (library.roll_back, "ensemble")):
+        change(*([candidate.id] if change is library.promote else []), actor=SINGLE_USER)
+        follows.run()
+        stays.run()
+        assert follows.session_state["resvae"].model == model
+        assert stays.session_state["resvae"].model == "elastic_net"
+    assert follows.warning[0].value.endswith("Its default model, Ensemble of five, is shown.")
+    assert "default model" not in stays.warning[0].value
+
+
+@pytest.mark.usefixtures("any_gates")
+def test_short_training_and_gates_that_did_not_pass_are_said_on_every_page(
+    open_page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path / "state"))
+    staged = wide_set(tmp_path / "set", name="quick-short")
+    card = json.loads((staged / "elastic_net" / "card.json").read_text(encoding="utf-8"))
+    card["request"] = {"effort": "short"}
+    replace_in_set(staged, "elastic_net/card.json", json.dumps(card).encode())
+    entry = library.add_candidate(staged, origin="0a1b2c3d4e5f")
+    badges = ("Models of a short training", "Models that did not pass every gate")
+    assert not any(badge in words(open_page("home")) for badge in badges)
+    library.promote(entry.id, actor=SINGLE_USER, reason=REASON)
+    shown = words(open_page("home"))
+    assert all(badge in shown for badge in badges)
+
+
+@pytest.mark.usefixtures("tiny_shipped", "promoted")
+def test_candidate_is_chosen_again_after_a_roll_back(open_page, promoted: library.SetEntry) -> None:
+    app = settings(open_page)
+    assert app.selectbox(key="set_compared").value is None
+    app.button(key="roll_back").click().run()
+    assert app.selectbox(key="set_compared").value == promoted.id
+    assert "No candidate waits" not in words(app)
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_choice_of_a_set_says_the_state_that_an_action_gave_it(
+    open_page, candidate: library.SetEntry
+) -> None:
+    app = settings(open_page)
+    app.button(key=f"archive_{candidate.id}").click().run()
+    box = app.selectbox(key="set_compared")
+    assert box.value == candidate.id
+    # the browser keeps the words that it shows unless it is told others
+    assert box.proto.set_value
+    assert box.proto.raw_value == f"{candidate.id}: archived"
+
+
+@pytest.mark.usefixtures("tiny_shipped", "any_gates")
+def test_history_of_changes_says_who_did_what_when_and_why(
+    open_page, candidate: library.SetEntry, files: dict[str, tuple[str, ...]]
+) -> None:
+    assert "History of changes" not in [one.label for one in settings(open_page).expander]
+    library.promote(candidate.id, actor=SINGLE_USER, reason=REASON)
+    library.roll_back(actor=SINGLE_USER)
+    app = settings(open_page)
+    [history] = [one for one in app.expander if one.label == "History of changes"]
+    table = history.dataframe[0].value
+    assert list(table["action"]) == ["Rolled back to", "Promoted"]
+    assert list(table["set"]) == [library.SHIPPED, candidate.id]
+    assert list(table["reason"]) == ["", REASON]
+    assert set(table["by"]) == {SINGLE_USER.name}
+    assert table["at"].str.startswith("20").all()
+    assert "sets-history" in files
+
+
 @pytest.mark.usefixtures("tiny_shipped", "promoted")
 def test_shipped_set_is_no_candidate_once_another_was_promoted(open_page) -> None:
     """Roll back is the one way to it: nothing is chosen, and it is never offered a promotion."""
@@ -148,6 +287,25 @@ def test_parts_of_the_comparison_open_without_an_error(
         assert not app.exception
         assert not app.error
     assert "Compute the findings" in [button.label for button in app.button]
+
+
+@pytest.mark.usefixtures("tiny_shipped")
+def test_drift_of_the_synthetic_cohort_alone_can_be_computed_anew_once_a_real_one_is_there(
+    open_page, candidate: library.SetEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = Expression(load_cohort(None, DEMO).expression.values.iloc[:20])
+    monkeypatch.setattr(drift, "reference_cohorts", lambda data: {DEMO: some})
+    monkeypatch.setenv("RESVAE_DATA", str(tmp_path / "data"))
+    drift.write_drift(candidate, library.active_set(), None)
+    app = settings(open_page)
+    app.session_state["sets_parts"] = "Drift"
+    app.run()
+    assert "Compute the drift anew" not in [button.label for button in app.button]
+    install_tiny_data(tmp_path / "data")
+    app.run()
+    assert not app.exception
+    assert "computed on the synthetic cohort alone; GBM, LUAD can be read now" in words(app)
+    assert "Compute the drift anew" in [button.label for button in app.button]
 
 
 @pytest.mark.usefixtures("tiny_shipped")
@@ -357,12 +515,21 @@ def test_page_reads_one_set_from_its_first_line_to_its_last(
 
 @pytest.mark.usefixtures("promoted")
 def test_figures_of_other_data_are_not_comparable_before_they_are_named(
-    open_page, candidate: library.SetEntry
+    open_page, candidate: library.SetEntry, files: dict[str, tuple[str, ...]]
 ) -> None:
     app = settings(open_page)
     app.selectbox(key="set_compared").select(library.SHIPPED).run()
     takeaway = next(one.value for one in app.markdown if "leads the shipped set" in one.value)
     assert takeaway.startswith("Not comparable: other lines and drugs.")
+    caution = "**Not comparable\\: other lines and drugs.** A difference may come from these, not"
+    assert caution in words(app)
+    assert "Not comparable: other lines and drugs." in files["sets-tests"]
+    [tests] = [one for one in app.dataframe if "difference" in one.value]
+    assert "Brier score (lower is better)" in set(tests.value["metric"])
+    assert tests.value["p_value"].isna().all()
+    hidden = {name for name, one in json.loads(tests.proto.columns).items() if one.get("hidden")}
+    assert hidden - {"_index"} == {"lower", "upper", "p_value", "p_holm"}
+    assert tests.proto.placeholder == "–"
 
 
 def test_states_of_sets_have_words() -> None:

@@ -151,9 +151,7 @@ def test_a_landmark_says_who_was_left_out(open_page) -> None:
 
 def test_without_its_patients_a_cohort_says_what_it_has(open_page, monkeypatch) -> None:
     monkeypatch.setenv("RESVAE_DATA", "no such folder")
-    resources.installed_cohorts.clear()
     app = fine(open_page("survival", cohort="LUAD", gene="TFF1", by="score", cut="optimal"))
-    resources.installed_cohorts.clear()
     assert "cut at its median" in words(app)
 
 

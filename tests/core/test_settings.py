@@ -21,6 +21,7 @@ from resvae_core.settings import (
     Settings,
     changes,
     check_value,
+    device_for,
     from_toml,
     load_settings,
     overrides,
@@ -178,6 +179,16 @@ def test_environment_wins_over_the_file_and_is_never_saved(monkeypatch: pytest.M
     assert overrides() == {"device": ("RESVAE_DEVICE", "cpu"), "n_workers": ("RESVAE_N_WORKERS", 2)}
     assert changes(OTHERS, load_settings()) == ["device", "n_workers"]
     assert saved_settings() == OTHERS
+
+
+def test_device_is_the_settings_own_where_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_settings(Settings(device="cuda:3"))
+    assert (device_for(), device_for("auto"), device_for("cpu")) == ("cuda:3", "cuda:3", "cpu")
+    monkeypatch.setenv("RESVAE_DEVICE", "cuda:1")
+    assert device_for() == "cuda:1"
+    monkeypatch.setenv("RESVAE_DEVICE", "gpu")
+    with pytest.raises(ConfigError, match="RESVAE_DEVICE"):
+        device_for()
 
 
 def test_wrong_variable_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,11 +88,18 @@ def test_set_without_a_judged_model_is_said(judged: pd.DataFrame) -> None:
 
 
 def test_drift_is_the_mean_over_cohorts_by_their_patients(moved: pd.DataFrame) -> None:
-    mean, far = drift_by_drug(moved, model="default").data
+    size, mean = drift_by_drug(moved, model="default").data
     assert list(mean.y) == ["Erlotinib", "Cisplatin"]
     assert mean.x == pytest.approx([(0.1 * 100 - 0.1 * 300) / 400, 0.0125])
-    assert far.x == pytest.approx([0.35, 0.05])
-    assert "Most movement: Erlotinib" in drift_takeaway(moved, model="default")
+    assert size.customdata == pytest.approx([0.35, 0.05])
+    assert "Most movement: Erlotinib, ± 0.35 (" in drift_takeaway(moved, model="default")
+
+
+def test_size_of_a_change_has_no_sign_so_its_bar_reaches_to_both_sides(moved: pd.DataFrame) -> None:
+    size, _ = drift_by_drug(moved, model="default").data
+    assert list(size.base) == pytest.approx([-0.35, -0.05])
+    assert list(size.base + size.x) == pytest.approx([0.35, 0.05])
+    assert "%{x" not in size.hovertemplate
 
 
 def test_drugs_that_move_most_are_shown_and_counted(moved: pd.DataFrame) -> None:

@@ -94,6 +94,13 @@ def test_of_many_fits_the_last_ones_are_drawn() -> None:
     assert sum(map(math.isnan, drawn)) == MOST_FITS - 2, "a gap between two fits"
 
 
+def test_a_model_has_the_same_colour_whichever_others_are_in_a_chart(curve) -> None:
+    ensemble = curve_of(("ensemble/0/0", 0, "roc_auc", 0.83)).assign(n=99)
+    marks = fold_metrics(pd.concat([ensemble, curve])).data
+    of_folds = next(mark.marker.color for mark in marks if mark.y[0] == "VAE_LD")
+    assert loss_curves(curve).data[-1].line.color == of_folds
+
+
 def test_figures_carry_the_research_use_line_and_no_colour_of_text(curve) -> None:
     for figure in (loss_curves(curve), fold_metrics(curve)):
         assert RESEARCH_USE in figure.layout.annotations[-1].text

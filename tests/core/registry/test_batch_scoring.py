@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from resvae_core.config import models_folder
+from resvae_core.config import PROJECT_ROOT, models_folder
 from resvae_core.data import expression_parquet
 from resvae_core.data.expression_parquet import (
     MOST_CUTS,
@@ -264,6 +264,65 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(cohort_file: Path, tmp_path
     assert seen[-1] == (N, N)
     assert verify_scores(tmp_path / "out").rows == N * len(DRUGS)
     assert not list((tmp_path / "out").glob("*.partial-*"))
+
+
+def test_another_version_with_the_same_code_that_scores_goes_on(
+    cohort_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = light(cohort_file, tmp_path / "out")
+    with pytest.raises(_Stopped):
+        score_cohort(wanted, SerialEngine(), report=stop_after(30))
+    monkeypatch.setattr(batch_scoring, "__version__", "99.0.0")
+    assert score(wanted).parts_written == 2
+    assert verify_scores(tmp_path / "out").samples == N
+
+
+def test_parts_of_another_program_are_refused_or_made_anew_never_mixed(
+    cohort_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = light(cohort_file, tmp_path / "out")
+    monkeypatch.setattr(batch_scoring, "program_digest", lambda: "0" * 64)
+    with pytest.raises(_Stopped):
+        score_cohort(wanted, SerialEngine(), report=stop_after(30))
+    monkeypatch.undo()
+    kept = digests(tmp_path / "out")
+    with pytest.raises(ConfigError, match="not the same program") as refused:
+        score(wanted)
+    assert "Choose another folder" in refused.value.remedy
+    assert digests(tmp_path / "out") == kept
+    told: list[str] = []
+    monkeypatch.setattr(ScoreFolder, "_write", fail)  # all is removed, and nothing begun
+    with pytest.raises(OSError, match="power"):
+        score_cohort(wanted, SerialEngine(), anew=told.append)
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK]
+    assert told == ["The folder 'out' holds scores of another run: not the same program."]
+    assert score_cohort(wanted, SerialEngine(), anew=told.append).parts_written == 3
+    assert len(told) == 1
+    assert verify_scores(tmp_path / "out").samples == N
+
+
+def fail(*_: object) -> None:
+    raise OSError("no power")
+
+
+def test_the_program_is_told_by_code_catalogue_and_libraries_and_not_by_its_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batch_scoring, "library_versions", lambda: {"resvae": "1", "numpy": "2"})
+    first = batch_scoring.program_digest()
+    monkeypatch.setattr(batch_scoring, "library_versions", lambda: {"resvae": "9", "numpy": "2"})
+    assert batch_scoring.program_digest() == first
+    monkeypatch.setattr(batch_scoring, "library_versions", lambda: {"resvae": "9", "numpy": "3"})
+    assert batch_scoring.program_digest() != first
+    monkeypatch.undo()
+    every_part = batch_scoring.program_digest()
+    for part in batch_scoring.CODE:
+        assert (PROJECT_ROOT / "resvae_core" / part).exists()
+        rest = tuple(name for name in batch_scoring.CODE if name != part)
+        monkeypatch.setattr(batch_scoring, "CODE", rest)
+        assert batch_scoring.program_digest() != every_part
+        monkeypatch.undo()
 
 
 def test_a_killed_worker_loses_no_row_and_repeats_none(cohort_file: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,14 +18,18 @@ from resvae_core.registry.drift import (
     COLUMNS,
     drift_folder,
     drift_stamp,
+    installed_references,
     load_drift,
     prediction_drift,
     reference_cohorts,
+    why_outdated,
     write_drift,
 )
 from resvae_core.registry.library import find_set
 from resvae_core.registry.store import load_model_set
+from resvae_core.registry.training_run import load_tumours
 from resvae_core.tables import Expression
+from tests.core.data.official_files import xena_matrix
 from tests.core.registry.test_comparison import entry_of
 from tests.core.registry.tiny_sets import tiny_set, wide_set
 from tests.tiny_data import install_tiny_data
@@ -120,6 +125,63 @@ def test_sets_without_a_common_drug_are_refused() -> None:
 def test_real_cohorts_come_before_the_synthetic_one(tmp_path: Path) -> None:
     assert set(reference_cohorts(None)) == {DEMO}
     assert set(reference_cohorts(install_tiny_data(tmp_path))) == {"LUAD", "GBM"}
+
+
+def install_official(folder: Path, *codes: str) -> Path:
+    """Install synthetic cohorts as the project fetches them: a matrix each, and one record."""
+    (folder / "tcga").mkdir(parents=True)
+    patients = ["TCGA-AA-0001", "TCGA-AA-0002"]
+    for code in codes:
+        matrix = xena_matrix(patients, ["ENSG00000141510.18", "ENSG00000146648.18"])
+        (folder / f"tcga/TCGA-{code}.star_tpm.tsv.gz").write_bytes(matrix)
+    (folder / "tcga/Survival_SupplementalTable_S1_20171025_xena_sp").write_text(
+        "sample\tOS\tOS.time\t_PATIENT\n"
+        + "".join(f"{patient}-01\t1\t9\t{patient}\n" for patient in patients)
+    )
+    return folder
+
+
+def test_cohorts_that_the_development_data_lack_genome_wide_are_references_once_fetched(
+    tmp_path: Path,
+) -> None:
+    folder = install_official(tmp_path, "BLCA", "STAD")
+    found = reference_cohorts(folder)
+    assert list(found) == ["BLCA", "STAD"]
+    assert found["BLCA"].values.shape == (2, 2)
+    assert list(load_tumours(folder)) == ["BLCA", "STAD"]
+
+
+def test_kept_drift_says_of_which_cohorts_it_is_and_why_it_is_outdated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = Expression(load_cohort(None, DEMO).expression.values.iloc[:20])
+    monkeypatch.setattr(
+        drift, "reference_cohorts", lambda data: dict.fromkeys(installed_references(data), some)
+    )
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path / "state"))
+    candidate = entry_of(wide_set(tmp_path / "wide", name="wide"))
+    active = entry_of(tiny_set(), "active")
+    folder = install_official(tmp_path / "data", "BLCA", "STAD")
+    assert why_outdated(candidate, active, folder) == "", "there is none yet"
+    write_drift(candidate, active, None)
+    assert why_outdated(candidate, active, None) == ""
+    assert why_outdated(candidate, active, folder) == (
+        "It was computed on the synthetic cohort alone; BLCA, STAD can be read now."
+    )
+    write_drift(candidate, active, folder)
+    assert why_outdated(candidate, active, folder) == ""
+    assert why_outdated(candidate, active, None) == "", "without them it cannot be computed better"
+    (folder / "tcga/TCGA-BLCA.star_tpm.tsv.gz").write_bytes(b"another release")
+    (folder / "tcga/TCGA-STAD.star_tpm.tsv.gz").rename(folder / "tcga/TCGA-OV.star_tpm.tsv.gz")
+    assert why_outdated(candidate, active, folder) == (
+        "Installed since: OV. No longer installed: STAD. Other files since: BLCA."
+    )
+    path = drift_folder(candidate, active) / "drift.json"
+    document = json.loads(path.read_text())
+    del document["cohorts"]
+    path.write_text(json.dumps(document))
+    assert load_drift(candidate, active) is not None, "one of an earlier version is read"
+    assert "does not say what was installed" in why_outdated(candidate, active, folder)
 
 
 def test_kept_drift_counts_for_these_two_sets_alone(

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from resvae_core.data.files import file_digest
 from resvae_core.errors import ArtifactError, ConfigError
-from resvae_core.registry.description import SET_FILE
 from resvae_core.registry.evidence import (
     EVIDENCE,
     TABLES,
@@ -16,6 +17,7 @@ from resvae_core.registry.evidence import (
     load_evidence,
     save_evidence,
 )
+from resvae_core.registry.pointer import SET_FILE
 
 
 def small_tables() -> dict[str, pd.DataFrame]:
@@ -32,6 +34,7 @@ def folder(tmp_path: Path) -> Path:
     save_evidence(
         small_tables(),
         model_set="test-set",
+        set_digest=file_digest(tmp_path / SET_FILE),
         created="2026-01-01",
         cohorts={"LUAD": 513},
         folder=tmp_path,
@@ -85,5 +88,28 @@ def test_tables_must_be_complete_and_known(folder: Path) -> None:
     tables.pop("biomarkers")
     before = describe_evidence(folder)
     with pytest.raises(ConfigError, match="biomarkers"):
-        save_evidence(tables, model_set="x", created="", cohorts={}, folder=folder)
+        save_evidence(tables, model_set="x", set_digest="", created="", cohorts={}, folder=folder)
     assert describe_evidence(folder) == before
+
+
+def test_only_what_cannot_be_fetched_may_be_left_out_and_says_why(folder: Path) -> None:
+    about: dict[str, Any] = {"model_set": "test-set", "set_digest": file_digest(folder / SET_FILE)}
+    about |= {"created": "2026-01-01", "cohorts": {}, "folder": folder}
+    tables = small_tables()
+    tables.pop("alignment")
+    with pytest.raises(ConfigError, match="unknown one: alignment"):
+        save_evidence(tables, **about)
+    save_evidence(tables, **about, left_out={"alignment": "a file is not installed"})
+    assert describe_evidence(folder).left_out == {"alignment": "a file is not installed"}
+    with pytest.raises(ArtifactError, match="was not computed, because a file is not installed"):
+        load_evidence("alignment", folder)
+    tables.pop("biomarkers")
+    reasons = dict.fromkeys(("alignment", "biomarkers"), "a file is not installed")
+    with pytest.raises(ConfigError, match="unknown one: biomarkers"):
+        save_evidence(tables, **about, left_out=reasons)
+
+
+def test_document_without_omissions_is_that_of_earlier_versions(folder: Path) -> None:
+    document = json.loads((folder / EVIDENCE / "evidence.json").read_text())
+    assert "left_out" not in document
+    assert describe_evidence(folder).left_out == {}

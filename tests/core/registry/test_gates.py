@@ -4,12 +4,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student_t
 
 from resvae_core.config import PROJECT_ROOT
+from resvae_core.errors import ConfigError
 from resvae_core.models.catalog import learned_names
-from resvae_core.registry import gates
+from resvae_core.registry import gates, library
 from resvae_core.registry.drift import COLUMNS
 from resvae_core.registry.gates import GATES, Gate, GateState, check_gates, verdict
 from resvae_core.registry.library import SetEntry
@@ -213,14 +216,67 @@ def test_known_genes_of_the_active_set_are_to_be_found_again(
     assert words in gate.found
 
 
-def test_loss_against_the_active_set_fails(
-    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+def spread(by: float, half: float) -> pd.DataFrame:
+    """Return folds that are better by a number, give or take the half-width of its interval."""
+    table = folds(0.0)
+    steps = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    scale = half / (student_t.ppf(0.975, 4) * steps.std(ddof=1) * np.sqrt(1 / 5 + 1 / 4))
+    table["value"] += by + scale * steps[table["fold"]]
+    return table
+
+
+@pytest.mark.parametrize(
+    ("by", "half", "state"),
+    [
+        (0.001, 0.01, "passed"),
+        (0.02, 0.029, "passed"),
+        (-0.005, 0.004, "passed"),
+        (-0.008, 0.006, "failed"),
+        (-0.011, 0.03, "failed"),
+        (-0.02, 0.001, "failed"),
+        (0.001, 0.012, "not assessable"),
+        (0.006, 0.018, "not assessable"),
+        (-0.009, 0.03, "not assessable"),
+    ],
+)
+def test_interval_of_the_difference_passes_fails_or_is_too_wide_to_tell(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch, by: float, half: float, state: GateState
 ) -> None:
     active = make_set("active", folds=folds(0.0))
-    found = ask(make_set("worse", folds=folds(-0.02)), active, monkeypatch, None)
-    assert found["not_worse"].state == "failed"
-    assert "-0.020" in found["not_worse"].found
-    assert "n = 5" in found["not_worse"].found
+    gate = ask(make_set("new", folds=spread(by, half)), active, monkeypatch, None)["not_worse"]
+    interval = f"Elastic net: {by:+.3f} ({by - half:+.3f} to {by + half:+.3f}; corrected resampled"
+    assert gate.state == state
+    assert gate.found.startswith(interval)
+    assert "n = 5)" in gate.found
+    too_wide = f"; too wide to tell (± {half:.3f}), more seeds narrow it"
+    assert gate.found.endswith(too_wide) == (state == "not assessable")
+
+
+def test_set_whose_difference_is_too_wide_to_tell_is_promoted_with_a_reason_alone(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {"positive_controls": controls(True)}
+    active = make_set("active", folds=folds(0.0), **kept)
+    better = make_set("better", summary=good_summary(), folds=spread(0.006, 0.018), **kept)
+    found = ask(better, active, monkeypatch, drift(200))
+    assert verdict(list(found.values())) == (
+        "Gates need a reason, not assessable: Not worse than the active set."
+    )
+    monkeypatch.setattr(library, "active_set", lambda: active)
+    with pytest.raises(ConfigError, match=r"Not worse than the active set \(not assessable\)"):
+        library._reason_for(better, "")
+    assert library._reason_for(better, "Better on average, wide.") == "Better on average, wide."
+
+
+def test_shipped_networks_can_be_told_to_be_equally_good_and_other_pairs_cannot() -> None:
+    tests = load_evaluation("comparisons", PROJECT_ROOT / "models")
+    chosen = (tests["split"] == "leave_cell_line_out") & (
+        tests["metric"] == "within_tissue_roc_auc"
+    )
+    within = tests[chosen].set_index(["model", "reference"]).sort_index()
+    half = (within["upper"] - within["lower"]) / 2
+    assert half[[("vae_ll", "vae_ld"), ("vae_ls", "vae_ld")]].max() < gates.MARGIN
+    assert half[("xgboost", "elastic_net")] > gates.MARGIN
 
 
 def test_difference_over_drugs_alone_is_not_assessable_with_its_own_reason(
@@ -277,6 +333,14 @@ def test_firm_calls_may_turn_in_two_and_be_lost_in_twenty_of_a_hundred(
 ) -> None:
     found = ask(make_set("one"), make_set("active"), monkeypatch, moved)
     assert found["drift"].state == state
+
+
+def test_drift_of_the_synthetic_cohort_says_on_what_it_was_computed(
+    make_set: MakeSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = drift(20000, cohort="DEMO")
+    found = ask(make_set("one"), make_set("active"), monkeypatch, moved)["drift"]
+    assert found.found == "computed on the synthetic cohort alone"
 
 
 def test_lost_model_or_drug_and_short_training_fail(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from resvae_core import durable_files
 from resvae_core.access.audit import entries
 from resvae_core.access.roles import COMMAND_LINE, SINGLE_USER, Actor
 from resvae_core.config import PROJECT_ROOT
@@ -89,6 +90,30 @@ def test_intact_copy_takes_the_place_of_a_damaged_one(state: Path) -> None:
     (entry.folder / "elastic_net" / "card.json").write_text("{}")
     staged = staged_copy(tiny_set(), state / "again", name="new")
     assert add_candidate(staged, origin="job-new").id == entry.id
+    assert load_model_set(entry.folder).digest == entry.digest
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files cannot be synced elsewhere")
+@pytest.mark.parametrize("copied", [False, True], ids=["moved", "copied"])
+def test_files_of_a_set_are_on_the_disk_before_it_is_in_the_library(
+    state: Path, monkeypatch: pytest.MonkeyPatch, copied: bool
+) -> None:
+    synced: list[str] = []
+    sync = durable_files._sync
+
+    def note(path: Path) -> None:
+        if not any((state / "sets").glob("new-*")):
+            synced.append(path.name)
+        sync(path)
+
+    monkeypatch.setattr(durable_files, "_sync", note)
+    if copied:
+        monkeypatch.setattr(library, "_is_near", lambda *folders: False)
+    entry = find_set(candidate(state, "new"))
+    expected = [path.name for path in entry.folder.rglob("*") if path.is_file()]
+    assert "origin.json" in expected
+    assert sorted(set(expected) - set(synced)) == []
+    assert not (state / "jobs" / "new" / "set").exists()
     assert load_model_set(entry.folder).digest == entry.digest
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from resvae_core.evaluation import alignment, clinical_response, transfer
 from resvae_core.explain import biomarkers, named_panel
 from resvae_core.models.ranking import FIVE
 from resvae_core.registry.evidence import EVIDENCE, TABLES, describe_evidence, load_evidence
+from resvae_core.registry.evidence_needs import require_needs, tables_left_out
 from resvae_core.survival.aggregate import CURVE_COLUMNS
 
 
@@ -90,3 +93,14 @@ def test_the_paper_s_genes_keep_their_verdict_by_the_stated_rule(tables) -> None
             assert not opposite
         elif ensemble["verdict"] == named_panel.OPPOSITE:
             assert opposite
+
+
+def test_nothing_is_left_out_of_it(tables) -> None:
+    assert describe_evidence().left_out == {}
+    assert set(tables) == set(TABLES)
+
+
+@pytest.mark.data
+def test_development_data_suffice_for_every_table(data: Path) -> None:
+    require_needs(data, models_folder())
+    assert tables_left_out(data) == {}

@@ -2,19 +2,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from resvae_core.data.files import replace_folder
 from resvae_core.data.screens import TrainingSet
 from resvae_core.data.splits import leave_cell_line_out
 from resvae_core.errors import ArtifactError, ConfigError, UnknownDrugError
 from resvae_core.evaluation.benchmark import read_held_out, run
 from resvae_core.evaluation.summary import evaluation_tables
 from resvae_core.models.ablations import ABLATIONS
-from resvae_core.models.base import Samples
+from resvae_core.models.base import ResponseModel, Samples
 from resvae_core.models.catalog import floor_names
 from resvae_core.models.conformal import WORDS
 from resvae_core.models.elastic_net import ElasticNet
@@ -27,12 +32,15 @@ from resvae_core.models.model_set import (
     UNCERTAIN,
     ModelSet,
 )
+from resvae_core.registry import store
 from resvae_core.registry.store import (
     SET_FILE,
     add_evaluation,
     list_cards,
     load_evaluation,
     load_model_set,
+    require_intact,
+    save_model_set,
     set_digest,
     verify_model_set,
 )
@@ -220,6 +228,51 @@ def test_every_file_is_verified(folder: Path, tmp_path: Path) -> None:
     states = {item.file: item.state for item in verify_model_set(copy)}
     assert states["elastic_net/card.json"] == "missing"
     assert set_digest(copy) == before
+
+
+def test_two_runs_that_save_into_one_folder_leave_the_second_set_whole(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model_set, target = load_model_set(folder), tmp_path / "models"
+    cards = {card.kind: card for card in list_cards(folder)}
+    evaluation = {"per_drug": load_evaluation("per_drug", folder)}
+    half_way, save = threading.Event(), ResponseModel.save
+
+    def save_slowly(model: ResponseModel, where: Path) -> None:
+        save(model, where)
+        half_way.set()
+        time.sleep(0.05)
+
+    monkeypatch.setattr(ResponseModel, "save", save_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(save_model_set, model_set, cards, evaluation, target)
+        assert half_way.wait(30)
+        other = replace(model_set, name="second")
+        second = threads.submit(save_model_set, other, cards, evaluation, target)
+        first.result()
+        second.result()
+    assert {item.state for item in verify_model_set(target)} == {"intact"}
+    assert load_model_set(target).name == "second"
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["models"]
+
+
+def test_set_that_is_replaced_while_it_is_loaded_is_loaded_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "models"
+    shutil.copytree(folder, copy)
+    other = shutil.copytree(folder, tmp_path / "other")
+    document = json.loads((other / SET_FILE).read_text(encoding="utf-8")) | {"name": "second"}
+    (other / SET_FILE).write_text(json.dumps(document), encoding="utf-8")
+
+    def replace_and_verify(where: Path) -> None:
+        if other.exists():
+            replace_folder(other, copy)
+        require_intact(where)
+
+    monkeypatch.setattr(store, "require_intact", replace_and_verify)
+    loaded = load_model_set(copy)
+    assert (loaded.name, loaded.digest) == ("second", set_digest(copy))
 
 
 def test_missing_or_foreign_sets_are_refused(tmp_path: Path) -> None:

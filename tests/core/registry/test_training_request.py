@@ -22,6 +22,7 @@ from resvae_core.registry.training_request import (
     class_counts,
     estimate,
     require_request,
+    workers_for,
 )
 from resvae_core.settings import Settings, write_settings
 from tests.core.data.test_screens import write_official_release
@@ -195,6 +196,51 @@ def test_limits_of_a_job_are_held_against_what_the_run_needs(
     problems = check_request(GOOD, tiny)
     assert [one.field for one in problems] == ["memory", "disk"]
     assert "a job may use 0.5 GB" in problems[0].message
+
+
+def test_automatic_device_is_that_of_the_settings(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path))
+    write_settings(Settings(device="cuda:99"))
+    found = problem(GOOD, tiny, "device")
+    assert "'cuda:99' was asked for, but this machine shows no CUDA device 99" in found.message
+    assert "another device in the preferences" in found.remedy
+    assert check_request(replace(GOOD, device="cpu"), tiny) == []
+    assert check_request(GOOD, tiny, elsewhere=True) == []
+
+
+def test_devices_of_other_machines_are_checked_by_their_names_alone(tiny: Path) -> None:
+    assert problem(replace(GOOD, device="cuda:99"), tiny, "device").remedy == "Use 'auto' or 'cpu'."
+    assert check_request(replace(GOOD, device="cuda:99"), tiny, elsewhere=True) == []
+    [wrong] = check_request(replace(GOOD, device="gpu"), tiny, elsewhere=True)
+    assert (wrong.field, "expected 'auto', 'cpu'" in wrong.message) == ("device", True)
+
+
+@pytest.mark.parametrize(("hours", "refused"), [(23.9, False), (24.0, True), (336.0, True)])
+def test_budget_that_the_limit_of_a_job_forestalls_is_refused(
+    tiny: Path, hours: float, refused: bool
+) -> None:
+    request = replace(GOOD, budget_hours=hours)
+    assert check_request(request, tiny) == []
+    found = check_request(request, tiny, limit_hours=24.0)
+    assert [one.field for one in found] == ["budget_hours"] * refused
+    for one in found:
+        assert f"A budget of {hours:g} hours was given; a job that runs for 24 hours" in one.message
+        assert "Use less than 24 hours, or raise" in one.remedy
+
+
+def test_estimate_counts_the_workers_that_the_job_will_have(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESVAE_STATE", str(tmp_path))
+    monkeypatch.setenv("RESVAE_ENGINE", "processes")
+    write_settings(Settings(n_workers=64, memory_limit_gb=4.0))
+    n_workers = workers_for(GOOD, tiny, 4.0)
+    assert 1 < n_workers < 64
+    assert estimate(GOOD, tiny) == estimate(GOOD, tiny, n_workers)
+    monkeypatch.setenv("RESVAE_ENGINE", "serial")
+    assert ", 1 at a time;" in estimate(GOOD, tiny).basis
 
 
 def test_official_files_are_surveyed_without_their_values(tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +22,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from resvae_core.config import PROJECT_ROOT
-from resvae_core.errors import ConfigError
+from resvae_core.errors import ArtifactError, ConfigError
 from resvae_core.models import catalog
 from resvae_core.models.base import WEIGHTS_FILE, ResponseModel, Samples
 from resvae_core.models.cross_fitted import CrossFittedModel
@@ -27,6 +30,7 @@ from resvae_core.models.ensemble import Ensemble
 from resvae_core.models.floors import DrugMean
 from resvae_core.registry import checkpoints as checkpoints_module
 from resvae_core.registry.checkpoints import DIGESTS_FILE, HELD_OUT, Checkpoints, run_key
+from resvae_core.registry.final_fits import FitTask, fit_alone
 from resvae_core.registry.store import load_card, load_model_set, save_model_set, set_digest
 from resvae_core.registry.training_run import Plan, fit_set, fitting_order
 from resvae_core.tables import Screen
@@ -116,7 +120,7 @@ def test_run_killed_at_every_other_change_of_a_file_ends_with_the_same_bytes(
     shutil.copytree(uninterrupted / "evaluation", whole / "evaluation")
     finish(whole, ("elastic_net",))
     assert files(tmp_path / "models") == files(whole / "models")
-    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob("*.partial*"))
 
 
 def test_finished_models_are_loaded_and_the_first_date_is_kept(
@@ -220,7 +224,8 @@ def test_key_depends_on_the_encoders_weights(
     assert len(set(keys)) == 3
 
 
-def test_interrupted_swap_keeps_the_old_set_and_the_encoders(
+@KILLS
+def test_killed_swap_keeps_the_old_set_and_the_encoders(
     uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "models"
@@ -233,24 +238,74 @@ def test_interrupted_swap_keeps_the_old_set_and_the_encoders(
 
     rename = Path.rename
 
-    def stop(path: Path, target: Path) -> Path:
-        if path.name == "models.partial":
-            raise KeyboardInterrupt
+    def end(path: Path, target: Path) -> Path:
+        if path.name.startswith(".models.partial-"):
+            os._exit(9)
         return rename(path, target)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", stop)
-        with pytest.raises(KeyboardInterrupt):
-            save_model_set(model_set, cards, {}, folder)
+    process = os.fork()
+    if process == 0:
+        monkeypatch.setattr(Path, "rename", end)
+        save_model_set(model_set, cards, {}, folder)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
     assert not folder.exists()
-    with monkeypatch.context() as patch:
-        patch.setattr(ResponseModel, "save", refuse)
-        with pytest.raises(AssertionError, match="fitted again"):
-            save_model_set(model_set, cards, {}, folder)
+    assert load_model_set(folder).digest == model_set.digest
     assert files(folder) == before
     save_model_set(model_set, cards, {}, folder)
     assert (folder / "encoders" / "small" / "weights.safetensors").read_bytes() == b"weights"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".models.lock", "models"]
+
+
+def test_two_runs_that_keep_the_same_model_end_with_one_whole_checkpoint(
+    tmp_path: Path, fitted: dict[str, ResponseModel], screen: Data
+) -> None:
+    model, kept = fitted["elastic_net"], Checkpoints(tmp_path)
+
+    def keep_often(_: int) -> list[ResponseModel]:
+        return [kept.keep(model) for _ in range(10)]
+
+    with ThreadPoolExecutor(2) as threads:
+        read_back = [one for several in threads.map(keep_often, range(2)) for one in several]
+    assert len(read_back) == 20
+    expected = model.predict(screen[0]).log_odds
+    for one in (read_back[0], read_back[-1]):
+        pd.testing.assert_frame_equal(one.predict(screen[0]).log_odds, expected)
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["elastic_net"]
+
+
+def test_checkpoint_that_cannot_be_read_back_is_an_error_with_a_remedy(
+    tmp_path: Path, fitted: dict[str, ResponseModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Checkpoints, "load", lambda self, kind: None)
+    with pytest.raises(ArtifactError, match="'drug_mean' changed while they were kept") as refusal:
+        Checkpoints(tmp_path).keep(fitted["drug_mean"])
+    assert "Check that the disk works" in refusal.value.remedy
+
+
+def test_worker_has_no_folder_of_its_own_while_it_fits(
+    tmp_path: Path,
+    fitted: dict[str, ResponseModel],
+    screen: Data,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept, temporary = Checkpoints(tmp_path / "kept"), tmp_path / "temporary"
+    kept.keep(fitted["tissue_mean"])
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    seen: list[list[Path]] = []
+    fit = DrugMean.fit
+
+    def look_and_fit(model: DrugMean, *data: Any) -> DrugMean:
+        seen.append(list(temporary.iterdir()))
+        return fit(model, *data)
+
+    monkeypatch.setattr(DrugMean, "fit", look_and_fit)
+    parts = {"tissue_mean": kept.files("tissue_mean")}
+    made = fit_alone(FitTask("drug_mean", parts), screen)
+    assert seen == [[]]
+    assert list(temporary.iterdir()) == []
+    assert DIGESTS_FILE in made
 
 
 class PairMean(Ensemble):

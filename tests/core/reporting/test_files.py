@@ -309,6 +309,15 @@ def test_tables_open_with_research_use_and_what_they_come_from(report: Report) -
     assert all(name in unpacked["README.txt"] for name in unpacked if name != "README.txt")
 
 
+def test_tables_hold_no_formula_in_a_cell_or_a_comment(report: Report) -> None:
+    planted = replace(report, sample="a,=1+1\n@b", models=(replace(report.models[0], title="=2"),))
+    for name, text in tables(planted).items():
+        if name.endswith(".csv"):
+            cells = [cell for row in csv.reader(text.splitlines()) for cell in row]
+            assert not [cell for cell in cells if cell.startswith(("=", "@"))]
+            assert "# Sample: a,'=1+1 @b; cancer type" in text
+
+
 def test_the_bundle_is_the_same_bytes_at_any_time(report: Report) -> None:
     first = write_bundle(report)
     time.sleep(0.01)
