@@ -164,7 +164,7 @@ class Session:
     drug: str = ""
     model: str = ""
     model_is_default: bool = False
-    models: SetDescription | None = None
+    models: SetDescription | None = field(default=None, compare=False)
     cohort: str = ""
     gene: str = ""
     endpoint: Endpoint = "OS"

@@ -21,7 +21,6 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from resvae_core import durable_files
 from resvae_core.data.files import file_digest, read_whole, replacing_folder, write_json
 from resvae_core.data.splits import LEAVE_CELL_LINE_OUT
 from resvae_core.errors import ArtifactError, ConfigError
@@ -323,33 +322,6 @@ def save_model_set(
         for name in BESIDE:
             if (folder / name).is_dir():
                 shutil.copytree(folder / name, staged / name, copy_function=_link)
-
-
-def add_evaluation(name: str, table: pd.DataFrame, folder: Path | None = None) -> None:
-    """Add a table to the evaluation of a set on disk, or replace it; the models stay as they are.
-
-    Parameters
-    ----------
-    name
-        As `load_evaluation` takes it.
-    table
-        Kept with five digits.
-    folder
-        Where ``model_set.json`` lies; the active set where None.
-
-    Raises
-    ------
-    ArtifactError
-        If there is no readable set.
-    """
-    folder = folder or active_set_folder()
-    document = _read_set(folder)
-    file = f"{EVALUATION}/{name}.csv"
-    table.to_csv(folder / file, index=False, float_format="%.5g")
-    digests = {**document["digests"], file: file_digest(folder / file)}
-    durable_files.write_json(
-        folder / SET_FILE, {**document, "digests": dict(sorted(digests.items()))}
-    )
 
 
 def _link(source: str, target: str) -> None:

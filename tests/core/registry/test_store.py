@@ -35,7 +35,6 @@ from resvae_core.models.model_set import (
 from resvae_core.registry import store
 from resvae_core.registry.store import (
     SET_FILE,
-    add_evaluation,
     list_cards,
     load_evaluation,
     load_model_set,
@@ -281,15 +280,3 @@ def test_missing_or_foreign_sets_are_refused(tmp_path: Path) -> None:
     (tmp_path / SET_FILE).write_text(json.dumps({"schema_version": 99}), encoding="utf-8")
     with pytest.raises(ArtifactError, match="has schema version 99"):
         load_model_set(tmp_path)
-
-
-def test_a_table_added_to_the_evaluation_is_part_of_the_verified_set(folder, tmp_path) -> None:
-    copy = tmp_path / "models"
-    shutil.copytree(folder, copy)
-    before = set_digest(copy)
-    table = pd.DataFrame({"drug": ["Gefitinib"], "gene": ["EGFR"], "rank": [1]})
-    add_evaluation("positive_controls", table, copy)
-    pd.testing.assert_frame_equal(load_evaluation("positive_controls", copy), table)
-    assert {v.state for v in verify_model_set(copy)} == {"intact"}
-    assert set_digest(copy) != before
-    assert load_model_set(copy).name == "test-set"
