@@ -42,7 +42,7 @@ COLUMNS: Columns = {
     # on a telephone nothing but the first two can be seen
     "state": cc.TextColumn("State", pinned=True, width=165),
     "title": cc.TextColumn("Data set"),
-    "size": cc.TextColumn("Size"),
+    "size": cc.TextColumn("Size", width=110),
     "release": cc.TextColumn("Release"),
     "installed": cc.TextColumn("Installed on"),
     "licence": cc.TextColumn("Licence"),
@@ -135,12 +135,20 @@ def _show_table(entries: list[Entry], present: frozenset[str]) -> None:
         )
 
 
+def _release_words(entry: Entry, state: str) -> str:
+    """Say which release is installed; which one a fetch brings, where none was fetched."""
+    if state == PRESENT:
+        return f"unknown; a fetch brings {entry.release}"
+    return entry.installed_release or entry.release
+
+
 def _row(entry: Entry, present: frozenset[str]) -> dict[str, Any]:
+    state = _state_words(entry, present)
     return {
-        "state": _state_words(entry, present),
+        "state": state,
         "title": entry.title,
         "size": size_words(entry),
-        "release": entry.installed_release or entry.release,
+        "release": _release_words(entry, state),
         "installed": entry.installed_at[:10],
         "licence": entry.licence,
         "kind": KINDS[entry.kind],
@@ -179,7 +187,7 @@ def _show_facts(entry: Entry, state: str) -> None:
     newer = entry.installed_release and entry.installed_release != entry.release
     facts = {
         "State": state,
-        "Release": entry.installed_release or entry.release,
+        "Release": _release_words(entry, state),
         "Newer release": entry.release if newer else "",
         "Size": size_words(entry),
         "Checksum": entry.checksum,

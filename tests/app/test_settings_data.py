@@ -127,6 +127,7 @@ def test_data_without_a_receipt_are_said_to_be_present(
     assert [key for key in present if key.startswith("tcga-")]
     assert state["gene-sets"] == "Not installed"
     assert "**State:** Present, not fetched here" in words(app)
+    assert "**Release:** unknown; a fetch brings" in words(app)
     assert "data_verify" not in keys(app)
 
 
