@@ -146,7 +146,7 @@ def test_no_samples_give_no_rows(encoder: ShippedEncoder) -> None:
 def test_saved_again_it_is_the_same_file(folder: Path, encoder: ShippedEncoder) -> None:
     save(folder)
     assert load_shipped("small", "cpu", folder=folder).digest == encoder.digest
-    assert sorted(path.name for path in folder.parent.iterdir()) == ["small"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == [".small.lock", "small"]
 
 
 def test_loading_leaves_the_random_state_alone(folder: Path) -> None:
