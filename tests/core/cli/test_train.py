@@ -100,7 +100,8 @@ def test_one_command_trains_and_a_second_one_finds_everything_done(tmp_path: Pat
     assert "Model set tiny saved in" in first.stdout
     kinds = ["elastic_net", *floor_names()]
     assert [card.kind for card in list_cards(tmp_path / "models")] == kinds
-    kept = {path.name for path in (tmp_path / "artifacts" / "training").glob("*/*")}
+    found = {path.name for path in (tmp_path / "artifacts" / "training").glob("*/*")}
+    kept = {name for name in found if not name.endswith(".lock")}
     assert kept == {*kinds, "started.json"}
     judged = {path.stem for path in (tmp_path / "models" / "evaluation").glob("*.csv")}
     assert {"summary", "per_drug", "comparisons", "coverage_by_tissue", "external"} <= judged

@@ -17,6 +17,7 @@ from resvae_core.jobs.context import JobContext
 from resvae_core.jobs.task_evidence import EVIDENCE
 from resvae_core.jobs.task_training import ADDED_FILE, TRAIN
 from resvae_core.jobs.tasks import TASKS
+from resvae_core.registry.candidate_run import STAGED
 from resvae_core.registry.drift import load_drift
 from resvae_core.registry.library import active_set, find_set, list_sets
 from resvae_core.registry.pointer import pointer_path, read_pointer, write_pointer
@@ -94,7 +95,8 @@ def test_training_adds_a_candidate_with_drift_and_gates(
     assert result["gates"]["intact"] == "passed"
     assert result["gates"]["full_training"] == "failed"
     assert json.loads(json.dumps(result)) == result
-    assert [path.name for path in context.folder.iterdir()] == [ADDED_FILE]
+    left = {path.name for path in context.folder.iterdir()}
+    assert left == {ADDED_FILE, f".{STAGED}.lock"}
     [line] = find_lines(actor=COMMAND_LINE, action="set.added")
     assert (line.source, line.model_set, line.subject) == ("job", added.digest, f"set:{added.id}")
 
