@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from resvae_core.errors import EngineError, JobCancelledError, JobInterruptedError, ResVAEError
 from resvae_core.jobs.context import JobContext
-from resvae_core.jobs.processes import end_all_of
+from resvae_core.jobs.processes import end_all_of, let_others_go_first
 from resvae_core.jobs.sources import code_digest
 from resvae_core.jobs.tasks import TASKS
 
@@ -29,6 +29,7 @@ REPORT = "Resume it; if it fails again, report the reference and the lines of th
 
 def main() -> int:
     """Run the task that the standard input names; return the exit code."""
+    let_others_go_first()
     work = json.loads(sys.stdin.readline())
     send = _sender(_private_output())
     this = work["id"], work["attempt"]

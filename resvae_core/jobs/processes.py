@@ -18,6 +18,8 @@ from pathlib import Path
 
 import psutil
 
+NICENESS = 10
+AUTOGROUP = Path("/proc/self/autogroup")
 JOB_VARIABLE = "RESVAE_JOB"
 """Names job and attempt, as ``0123456789ab.2``, in the environment of every process of theirs."""
 GONE_SECONDS = 5.0
@@ -171,3 +173,16 @@ def _boot() -> str:
 
 def _short(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
+
+
+def let_others_go_first() -> None:
+    """Have the session that this process leads wait for other programs of the machine.
+
+    Linux shares the processor between sessions first (sched(7), "The autogroup feature"), so that
+    niceness of its own says nothing beside a web server in another session. Where this process
+    leads no session, it is somebody's terminal: left as it is.
+    """
+    if not hasattr(os, "getsid") or os.getsid(0) != os.getpid():
+        return
+    with contextlib.suppress(OSError):  # another system, or a kernel without it
+        AUTOGROUP.write_text(str(NICENESS))

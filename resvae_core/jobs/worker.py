@@ -1,7 +1,7 @@
 """A worker: ``python -m resvae_core.jobs.worker LANE [DEVICE]``.
 
 It takes the jobs of one lane one after the other, runs each in a process of its own, and ends when
-there was nothing to do for a while. It is niced: pages stay quick beside it.
+there was nothing to do for a while. It goes after other programs: pages stay quick beside it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from resvae_core.jobs.supervisor import Supervisor
 IDLE_SECONDS = 20.0
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 1.0
-NICENESS = 10
 AUTO = "auto"
 
 
@@ -151,7 +150,8 @@ def main(lane: str, device: str = "", *, idle_seconds: float | None = IDLE_SECON
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: worker.leave())
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
+        os.nice(processes.NICENESS)
+    processes.let_others_go_first()
     return worker.run()
 
 

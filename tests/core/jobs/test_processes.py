@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,19 @@ def test_where_boots_have_no_id_none_is_an_earlier_one(computer) -> None:
     without = processes.host()
     (computer / "boot_id").write_text("another\n")
     assert not processes.is_before_boot(without)
+
+
+@pytest.mark.skipif(not processes.AUTOGROUP.exists(), reason="this system has no autogroups")
+@pytest.mark.parametrize(("leads", "nice"), [(True, processes.NICENESS), (False, 0)])
+def test_a_session_of_jobs_goes_after_others_and_a_terminal_stays(leads: bool, nice: int) -> None:
+    words = (
+        "from resvae_core.jobs import processes; processes.let_others_go_first(); "
+        "print(processes.AUTOGROUP.read_text())"
+    )
+    inner = [sys.executable, "-c", words]
+    if not leads:
+        inner = [sys.executable, "-c", f"import subprocess; subprocess.run({inner})"]
+    found = subprocess.run(
+        inner, start_new_session=True, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split()[-1] == str(nice)
