@@ -92,14 +92,17 @@ def wait_until(happened: Callable[[], bool], seconds: float) -> None:
 
 
 def measure(visitor: Visitor, n_rounds: int) -> dict[str, Times]:
-    """Return seconds of reruns and of switches, by page."""
+    """Return seconds of reruns, until they are painted, and of switches, by page."""
     reruns: Times = {page: [] for page in PAGES}
+    painted: Times = {page: [] for page in PAGES}
     switches: Times = {page: [] for page in PAGES}
     for number in range(n_rounds):
         for page in PAGES:
             switches[page].append(switch(visitor, page))
-            reruns[page].append(rerun(visitor, list(MODELS)[number % 2]))
-    return {"rerun": reruns, "switch": switches}
+            ended, drawn = rerun(visitor, list(MODELS)[number % 2])
+            reruns[page].append(ended)
+            painted[page].append(drawn)
+    return {"rerun": reruns, "painted": painted, "switch": switches}
 
 
 def switch(visitor: Visitor, page: str) -> float:
@@ -110,8 +113,8 @@ def switch(visitor: Visitor, page: str) -> float:
     return time.perf_counter() - start
 
 
-def rerun(visitor: Visitor, model: str) -> float:
-    """Return the seconds from choosing another model until the page is painted with it."""
+def rerun(visitor: Visitor, model: str) -> tuple[float, float]:
+    """Return the seconds from choosing another model until the script has ended, and is painted."""
     visitor.box("Model").click()
     other = next(name for name in MODELS if name != model)
     chosen = other if MODELS[model] in visitor.page.url else model
@@ -122,14 +125,17 @@ def rerun(visitor: Visitor, model: str) -> float:
     # asked in the browser: Playwright asks for an address at intervals of its own
     model = f"model={MODELS[chosen]}"
     visitor.page.wait_for_function("model => location.search.includes(model)", arg=model)
+    visitor.ended()
+    ended = time.perf_counter() - start
     visitor.finish()
-    return time.perf_counter() - start
+    return ended, time.perf_counter() - start
 
 
 def show(when: str, found: dict[str, Times]) -> None:
     """Print medians and 90th percentiles as rows of a table."""
     print(f"\nWhile {when} (load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores):\n")
-    print("| page | rerun: median | p90 | switch: median | p90 |\n|---|---|---|---|---|")
+    print("| page | rerun: median | p90 | painted: median | p90 | switch: median | p90 |")
+    print(f"|{'---|' * 7}")
     every = {
         what: [one for some in times.values() for one in some] for what, times in found.items()
     }

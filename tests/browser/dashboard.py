@@ -156,8 +156,12 @@ class Visitor:
 
     def finish(self, heading: str | None = None) -> None:
         """Wait until no script runs and what it drew, below a heading if given, is painted."""
-        self.page.wait_for_function(FINISHED, arg=heading, polling="raf", timeout=90_000)
+        self.ended(heading)
         self.page.evaluate(TWO_FRAMES)
+
+    def ended(self, heading: str | None = None) -> None:
+        """Wait until no script runs, below a heading if one is given."""
+        self.page.wait_for_function(FINISHED, arg=heading, polling="raf", timeout=90_000)
 
     def follow(self, label: str, heading: str | None = None) -> None:
         """Choose an entry of the menu."""
