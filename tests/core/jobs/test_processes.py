@@ -65,7 +65,10 @@ def test_where_boots_have_no_id_none_is_an_earlier_one(computer) -> None:
     assert not processes.is_before_boot(without)
 
 
-@pytest.mark.skipif(not processes.AUTOGROUP.exists(), reason="this system has no autogroups")
+@pytest.mark.skipif(
+    not processes.AUTOGROUP.exists() or not processes.AUTOGROUP.read_text().strip(),
+    reason="this system has no autogroups",
+)
 @pytest.mark.parametrize(("leads", "nice"), [(True, processes.NICENESS), (False, 0)])
 def test_a_session_of_jobs_goes_after_others_and_a_terminal_stays(leads: bool, nice: int) -> None:
     words = (
