@@ -42,7 +42,7 @@ COVERAGE_MARGIN = 0.03
 MARGIN = 0.01
 """Loss in within-tissue ROC AUC that is too small to matter: 6 % of what the shipped default model
 gains over chance (0.170). A difference that is paired over 15 folds has a half-width of 0.0045 to
-0.0062 between networks: two that are equally good can be told to be so. Between other models it is
+0.0064 between networks: two that are equally good can be told to be so. Between other models it is
 0.0103 to 0.0207: a default model of another kind passes where it is better by some thousandths, and
 is not assessable where it is as good. More seeds narrow that by a fifth at most: the lines stay the
 same."""
@@ -52,8 +52,8 @@ firm where the whole 90 % interval lies on one side; two honest sets seldom cont
 there."""
 MAX_LOST_CALLS = 0.20
 """Share of the active set's firm calls that may become uncertain. Of the shipped networks' firm
-calls on 120 patients each of two real cohorts a sister network took back 3 to 11 %; another kind of
-model in the ensemble's place 45 to 55 %. The bound lies between."""
+calls on 120 patients each of two real cohorts a sister network took back 3 to 9 %; another kind of
+model in the ensemble's place 45 to 54 %. The bound lies between."""
 MINIMAL_FIRM_CALLS = 150
 """Firm calls of the active set below which nothing is said of turned ones: where none of n turned,
 their share is below 3 / n with 95 % confidence, and 3 / 150 is `MAX_FLIPS`. Calls of one patient go
